@@ -1,0 +1,211 @@
+//! Names of runs and operations. A key says where in the script an operation stands; it holds no global
+//! counter, so that parallel branches need no order between them (M2).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The name of one run: sortable by time, unique.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RunId(String);
+
+impl RunId {
+    /// A new name, from the clock and random bits (UUID version 7, shortened for typing).
+    pub fn generate() -> Self {
+        let uuid = uuid::Uuid::now_v7().simple().to_string();
+        let stamp = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
+        // The last characters of a version 7 UUID are random; the first only repeat the clock.
+        Self(format!("{stamp}-{}", &uuid[uuid.len() - 5..]))
+    }
+
+    /// Takes a name as the user or a directory gives it; refuses what could not be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = !text.is_empty()
+            && text.len() <= 64
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        plain.then(|| Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One level of the place where an operation stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Segment {
+    /// Inside a step; `nth` counts steps of the same title in the same scope, from 1.
+    Step {
+        /// The step's title.
+        title: String,
+        /// Which of the steps with this title in this scope, from 1.
+        nth: u32,
+    },
+    /// Inside the `nth` call of `each` in this scope, in the branch with this label.
+    Branch {
+        /// Which `each` in this scope, from 1.
+        nth: u32,
+        /// The item's name where it has a unique one, else its index.
+        label: String,
+    },
+    /// Inside the undo of an operation.
+    Undo {
+        /// The operation that is undone.
+        of: String,
+    },
+}
+
+/// Where in the script's execution something happens: steps and branches, outermost first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ScopePath(pub Vec<Segment>);
+
+impl ScopePath {
+    /// This path with one more level.
+    pub fn join(&self, segment: Segment) -> Self {
+        let mut path = self.0.clone();
+        path.push(segment);
+        Self(path)
+    }
+
+    /// The titles of the steps, outermost first.
+    pub fn steps(&self) -> Vec<&str> {
+        self.0
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Step { title, .. } => Some(title.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The labels of the branches, outermost first.
+    pub fn branches(&self) -> Vec<&str> {
+        self.0
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Branch { label, .. } => Some(label.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether `other` is this path or below it.
+    pub fn contains(&self, other: &ScopePath) -> bool {
+        other.0.starts_with(&self.0)
+    }
+
+    /// The key of the `nth` operation (from 1) in this scope.
+    pub fn operation(&self, nth: u32) -> OperationKey {
+        OperationKey(format!("{self}#{nth}"))
+    }
+}
+
+impl fmt::Display for ScopePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.0 {
+            match segment {
+                Segment::Step { title, nth } => write!(f, "/{}{}", escaped(title), repeat(*nth))?,
+                Segment::Branch { nth, label } => {
+                    write!(f, "/each{}[{}]", repeat(*nth), escaped(label))?
+                }
+                Segment::Undo { of } => write!(f, "/undo({})", escaped(of))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn repeat(nth: u32) -> String {
+    if nth == 1 {
+        String::new()
+    } else {
+        format!("~{nth}")
+    }
+}
+
+/// Titles are free text; what has a meaning in a key is percent-encoded so that two paths never share a text.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '/' | '#' | '~' | '[' | ']' | '%' => {
+                out.push_str(&format!("%{:02X}", character as u32))
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// The name of an operation within its run: branch path / step path / occurrence in that scope.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OperationKey(pub String);
+
+impl fmt::Display for OperationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of an operation everywhere: on targets, in `resolve`. Exists before the operation starts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OperationId(String);
+
+impl OperationId {
+    /// The name of the operation `key` of `run`. `edition` counts the accepted edits of the script during
+    /// the run, so that a key that an edit gave to another operation never reaches the old one's markers.
+    pub fn derive(run: &RunId, edition: u32, key: &OperationKey) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(run.as_str().as_bytes());
+        hasher.update(&edition.to_le_bytes());
+        hasher.update(key.0.as_bytes());
+        Self(hasher.finalize().to_hex()[..16].to_owned())
+    }
+
+    /// Takes a name as a user or a file gives it; refuses what could not be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.len() == 16
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        plain.then(|| Self(text.to_owned()))
+    }
+
+    /// The name as text: 16 hexadecimal digits, safe in file names and shell words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_with_separators_do_not_collide() {
+        let step = |title: &str| Segment::Step {
+            title: title.into(),
+            nth: 1,
+        };
+        let nested = ScopePath::default().join(step("a")).join(step("b"));
+        let flat = ScopePath::default().join(step("a/b"));
+        assert_ne!(nested.operation(1), flat.operation(1));
+        assert_eq!(nested.operation(2).to_string(), "/a/b#2");
+    }
+}

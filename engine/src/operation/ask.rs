@@ -1,0 +1,68 @@
+//! Questions to a person.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Value;
+
+/// A question; its answer is journaled, so it is asked once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The words.
+    pub text: String,
+    /// The name by which `--answer NAME=VALUE` answers it; the text if the script gives none.
+    pub name: String,
+    /// What answers there are.
+    pub kind: QuestionKind,
+}
+
+/// What can be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuestionKind {
+    /// Yes, or stop.
+    Confirm,
+    /// One of these.
+    Choose(Vec<String>),
+    /// Free text.
+    Input {
+        /// The answer to an empty line.
+        default: Option<String>,
+    },
+    /// Something that a person has to do; the answer says it is done.
+    Manual,
+}
+
+impl QuestionKind {
+    /// The word that asks it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Choose(_) => "choose",
+            Self::Input { .. } => "input",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl Question {
+    /// The arguments as plain data.
+    pub fn arguments(&self) -> Value {
+        let choices = match &self.kind {
+            QuestionKind::Choose(choices) => Value::from(choices.clone()),
+            _ => Value::Null,
+        };
+        Value::from_entries([
+            ("text", Value::from(self.text.clone())),
+            ("name", Value::from(self.name.clone())),
+            ("choices", choices),
+        ])
+    }
+}
+
+/// An answer with who gave it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The answer.
+    pub value: String,
+    /// How it came: `--yes`, `--answer`, or the person at the terminal.
+    pub by: String,
+}

@@ -1,0 +1,44 @@
+//! Changes: convergent operations.
+
+use crate::model::{Image, Subject, Value};
+use crate::transport::{ActingFleet, Cancel, ObservingFleet};
+
+use super::Failure;
+
+/// A convergent change: the state that it wants follows from the state that it finds, and applying it twice is
+/// the same as once.
+pub trait Change {
+    /// The word, such as `file.set_yaml`.
+    fn kind(&self) -> &str;
+    /// The arguments, as plain data.
+    fn arguments(&self) -> Value;
+    /// One line for a reader, such as `set flannel-iface: eth0`.
+    fn summary(&self) -> String;
+    /// What is changed.
+    fn subject(&self) -> Subject;
+    /// The state as it is.
+    fn observe(&self, fleet: &dyn ObservingFleet, cancel: &Cancel) -> Result<Image, Failure>;
+    /// The state as it shall be, given the state that was found. Pure.
+    fn wanted(&self, before: &Image) -> Result<Image, Failure>;
+    /// Makes it so. Called only when `before` is not already as wanted.
+    fn apply(
+        &self,
+        fleet: &dyn ActingFleet,
+        before: &Image,
+        after: &Image,
+        cancel: &Cancel,
+    ) -> Result<(), Failure>;
+    /// Whether the state `now` is what `after` asked for. Not always equality: a deleted pod is gone also when its
+    /// controller has made another of the same name.
+    fn reached(&self, after: &Image, now: &Image) -> bool {
+        after == now
+    }
+    /// Whether undo can put the before-image back; if not, why.
+    fn reversible(&self) -> Result<(), String> {
+        Ok(())
+    }
+    /// The targets and files whose later observation the change may alter, besides its own subject.
+    fn affects(&self) -> super::command::Affects {
+        super::command::Affects::default()
+    }
+}

@@ -1,0 +1,22 @@
+//! Observations: operations that only look.
+
+use crate::model::Value;
+use crate::transport::{Cancel, ObservingFleet};
+
+use super::Failure;
+
+/// Something to look at on a target. Safe in a dry run.
+pub trait Observation {
+    /// The word, such as `host.probe`.
+    fn kind(&self) -> &str;
+    /// The arguments, as plain data.
+    fn arguments(&self) -> Value;
+    /// One line for a reader.
+    fn summary(&self) -> String;
+    /// The file that is looked at, where it is one file: a dry run answers for files that it knows.
+    fn file(&self) -> Option<&crate::model::TargetPath> {
+        None
+    }
+    /// Looks.
+    fn observe(&self, fleet: &dyn ObservingFleet, cancel: &Cancel) -> Result<Value, Failure>;
+}

@@ -1,0 +1,213 @@
+//! The one stream that terminal, JSON and reports are made from, so that they can never disagree.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::journal::{Ending, StepStatus};
+use crate::model::{OperationId, OperationKey, RunId, ScopePath, SourcePosition, Target, Value};
+use crate::operation::{Class, Report};
+use crate::transport::Stream;
+
+/// Something happened. Texts in events are already redacted.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A session of a run begins.
+    RunStarted {
+        /// The run; none in a dry run, which leaves no journal.
+        run: Option<RunId>,
+        /// The runbook's title.
+        title: String,
+        /// `run`, `dry run`, `resume`, `undo`.
+        mode: &'static str,
+        /// `lab k3s-double-tunnel`, an inventory's path, or `local host`.
+        on: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A step was entered.
+    StepStarted {
+        /// Which.
+        path: ScopePath,
+    },
+    /// A step was left.
+    StepEnded {
+        /// Which.
+        path: ScopePath,
+        /// How.
+        status: StepStatus,
+        /// Milliseconds that it took in this session.
+        elapsed_ms: u64,
+    },
+    /// A branch of `each` begins.
+    BranchStarted {
+        /// Which.
+        path: ScopePath,
+    },
+    /// A branch of `each` ended.
+    BranchEnded {
+        /// Which.
+        path: ScopePath,
+        /// Whether it failed.
+        failed: bool,
+    },
+    /// An operation begins.
+    OperationStarted {
+        /// Its key.
+        key: OperationKey,
+        /// Where it stands.
+        scope: ScopePath,
+        /// Its class.
+        class: Class,
+        /// The word.
+        kind: String,
+        /// Where it happens.
+        target: Target,
+        /// One line.
+        summary: String,
+    },
+    /// An operation ended.
+    OperationEnded {
+        /// Its key.
+        key: OperationKey,
+        /// Its name on targets and in `resolve`; none in a dry run.
+        id: Option<OperationId>,
+        /// Where it stands.
+        scope: ScopePath,
+        /// Its class.
+        class: Class,
+        /// The word.
+        kind: String,
+        /// Where it happened.
+        target: Target,
+        /// One line.
+        summary: String,
+        /// Where in the text.
+        source: Option<SourcePosition>,
+        /// How.
+        outcome: OperationOutcome,
+    },
+    /// Output of a running command.
+    Output {
+        /// The operation.
+        key: OperationKey,
+        /// Where it runs.
+        target: Target,
+        /// Which stream.
+        #[serde(serialize_with = "stream_name")]
+        stream: Stream,
+        /// The text as it came; escape sequences made visible.
+        text: String,
+    },
+    /// Words for the reader.
+    Note {
+        /// Where they stand.
+        scope: ScopePath,
+        /// The words.
+        text: String,
+    },
+    /// A table for the reader.
+    Table {
+        /// Where it stands.
+        scope: ScopePath,
+        /// Its title.
+        title: String,
+        /// A list of maps with the same keys.
+        rows: Value,
+    },
+    /// A dry run could not plan on from here.
+    PlanNote(PlanNote),
+    /// Something that the operator should know but that stops nothing.
+    Warning {
+        /// The words.
+        text: String,
+    },
+    /// What is being waited for.
+    Waiting {
+        /// The operation.
+        key: OperationKey,
+        /// For what.
+        what: String,
+        /// Until when at most.
+        deadline: Timestamp,
+    },
+    /// The session ended.
+    RunEnded {
+        /// The run; none in a dry run.
+        run: Option<RunId>,
+        /// How.
+        ending: Ending,
+        /// In words.
+        message: String,
+        /// Exit status of the process.
+        exit: u8,
+        /// Milliseconds of this session.
+        elapsed_ms: u64,
+    },
+}
+
+fn stream_name<S: serde::Serializer>(stream: &Stream, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    })
+}
+
+/// Where and why a dry run's plan is not complete.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanNote {
+    /// The step or branch whose plan ends.
+    pub scope: ScopePath,
+    /// What it depends on.
+    pub because: String,
+    /// Where in the text.
+    pub source: Option<SourcePosition>,
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum OperationOutcome {
+    /// It gave a value and changed nothing.
+    Ok {
+        /// The value, for those who look closer.
+        value: Value,
+    },
+    /// It changed something.
+    Changed {
+        /// The change as a diff, where it can be shown as one.
+        diff: Option<String>,
+        /// How it was learnt, if not by simply waiting for it.
+        recovered: Option<String>,
+    },
+    /// It was not needed: already as wanted, or a guard said so.
+    Skipped {
+        /// Why.
+        why: String,
+    },
+    /// A dry run: it would change something.
+    Planned {
+        /// The change as a diff, where it can be shown as one.
+        diff: Option<String>,
+        /// What the plan assumes (for example that a command before leaves this file alone).
+        assuming: Option<String>,
+    },
+    /// A dry run: to be checked, waited for, asked or looked at in the run.
+    Pending {
+        /// Why not now.
+        why: String,
+    },
+    /// Its recorded value was returned.
+    Replayed,
+    /// It failed.
+    Failed {
+        /// What happened.
+        report: Report,
+    },
+}
+
+/// Receives events. Must not block for long: it is called from the branches.
+pub trait EventSink: Send + Sync {
+    /// Takes one event.
+    fn emit(&self, event: Event);
+}

@@ -1,0 +1,89 @@
+//! The cluster's API as operations see it: objects as JSON, kinds by name.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::model::ObjectRef;
+
+use super::TransportError;
+
+/// A kind of object as discovery knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectKind {
+    /// API version, such as `v1` or `apps/v1`.
+    pub api_version: String,
+    /// Kind, such as `Pod`.
+    pub kind: String,
+    /// Plural name in URLs, such as `pods`.
+    pub plural: String,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+}
+
+/// What to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Namespace; none for all.
+    pub namespace: Option<String>,
+    /// Label selector, as in `kubectl -l`.
+    pub labels: Option<String>,
+    /// Field selector, as in `kubectl --field-selector`.
+    pub fields: Option<String>,
+}
+
+/// Which part of a container's log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogQuery {
+    /// Container; none for the pod's only or default one.
+    pub container: Option<String>,
+    /// Only what is younger than this.
+    pub since: Option<Duration>,
+    /// Only the last lines.
+    pub tail: Option<i64>,
+    /// Of the container's previous life.
+    pub previous: bool,
+}
+
+/// How a patch is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchKind {
+    /// RFC 7386: maps are merged, null removes, everything else replaces.
+    Merge,
+    /// Kubernetes strategic merge: lists of built-in kinds are merged by key.
+    Strategic,
+}
+
+/// The part of the API that only reads.
+pub trait ClusterObserver: Send + Sync {
+    /// The kind that a user means by `name`: `pod`, `pods`, `Pod`, `deployments.apps`, `apps/v1/Deployment`.
+    fn kind(&self, name: &str) -> Result<ObjectKind, TransportError>;
+
+    /// One object, or none.
+    fn get(&self, object: &ObjectRef) -> Result<Option<Json>, TransportError>;
+
+    /// Objects of a kind, sorted by namespace and name.
+    fn list(&self, kind: &ObjectKind, query: &ListQuery) -> Result<Vec<Json>, TransportError>;
+
+    /// A container's log as text.
+    fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError>;
+}
+
+/// The part of the API that writes.
+pub trait ClusterActor: ClusterObserver {
+    /// Patches an object; refused with [`TransportError::Changed`] unless it still has `resource_version`.
+    fn patch(
+        &self,
+        object: &ObjectRef,
+        kind: PatchKind,
+        patch: &Json,
+        resource_version: Option<&str>,
+    ) -> Result<Json, TransportError>;
+
+    /// Creates an object (its namespace and name are in it).
+    fn create(&self, object: &Json) -> Result<Json, TransportError>;
+
+    /// Deletes the object with this `uid`; one that is already gone, or whose name now belongs to another, is
+    /// no error: what was to go is gone.
+    fn delete(&self, object: &ObjectRef, uid: &str) -> Result<(), TransportError>;
+}
