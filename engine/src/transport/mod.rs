@@ -5,6 +5,7 @@
 //! All calls block the calling thread (a branch of the script); transports that need an asynchronous
 //! library run it on the engine's tokio runtime.
 
+mod access;
 mod cancel;
 mod clock;
 mod cluster;
@@ -12,6 +13,7 @@ mod command;
 mod error;
 mod fleet;
 
+pub use access::{HostAccess, Route, SshRoute};
 pub use cancel::{Cancel, Interruption};
 pub use clock::{Clock, SystemClock};
 pub use cluster::{ClusterActor, ClusterObserver, ListQuery, LogQuery, ObjectKind, PatchKind};
