@@ -2,11 +2,83 @@
 //! live = journal(perform) · dry run = overlay(observe only) · resume = replay then live · undo = the journal
 //! backwards through the same transports.
 
-use crate::model::Value;
-use crate::operation::{Call, Failure};
+mod announce;
+mod ask;
+mod change;
+mod command;
+mod dry_run;
+mod edited;
+mod ledger;
+mod live;
+mod overlay;
+mod replay;
+mod steps;
+pub mod undo;
 
-/// Performs operations, in whatever way its mode means that.
+pub use announce::Announcer;
+pub use ask::Asker;
+pub use dry_run::DryRun;
+pub use edited::{Alignment, Edited};
+pub use ledger::Ledger;
+pub use live::Live;
+pub use replay::Replay;
+
+use crate::journal::Entry;
+use crate::model::{OperationKey, ScopePath, SourcePosition, Target, Value};
+use crate::journal::StepStatus;
+use crate::operation::{Call, Failure, Observation, RunCommand};
+use crate::report::PlanNote;
+
+/// What to do after a step failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// The failure goes on upwards.
+    Stop,
+    /// The step's block runs again; what is done in it is not done twice.
+    Retry,
+    /// The run goes on after the step.
+    Skip,
+}
+
+/// Performs operations, in whatever way its mode means that. Called from the threads of the script's branches.
 pub trait Executor: Send + Sync {
-    /// Performs one operation and returns its value. Called from the thread of the script's branch.
+    /// Performs one operation and returns its value.
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure>;
+
+    /// Looks, as part of another operation: inside the condition of a wait or the `observe` of a change.
+    fn look(&self, target: &Target, observation: &dyn Observation) -> Result<Value, Failure>;
+
+    /// Runs a command as part of the change `of`; it is repeated when the change is applied again.
+    fn run_within(&self, of: &OperationKey, target: &Target, command: &RunCommand) -> Result<Value, Failure>;
+
+    /// A step is entered.
+    fn step_started(&self, path: &ScopePath, source: Option<&SourcePosition>) -> Result<(), Failure>;
+
+    /// A step is left.
+    fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure>;
+
+    /// A step failed: what now?
+    fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure>;
+
+    /// A branch of `each` begins.
+    fn branch_started(&self, path: &ScopePath);
+
+    /// A branch of `each` ended.
+    fn branch_ended(&self, path: &ScopePath, failed: bool);
+
+    /// The plan of a step or branch ends because it depends on an unknown value. Only a dry run allows this;
+    /// the others give the failure back.
+    fn plan_ended(&self, note: PlanNote) -> Result<(), Failure>;
+
+    /// How many branches may run at once when the script asks for `asked`.
+    fn parallel(&self, asked: usize) -> usize;
+
+    /// Lets time pass between batches; `false` if interrupted.
+    fn pause(&self, duration: std::time::Duration) -> bool;
+}
+
+/// A mode that knows what to do with an operation that was in flight when the engine died (M3).
+pub trait Recover {
+    /// Finds out what became of the operation and goes on from there.
+    fn recover(&self, call: &Call<'_>, entry: &Entry) -> Result<Value, Failure>;
 }

@@ -14,6 +14,9 @@ pub enum Failure {
     Failed(Report),
     /// The target could not be reached, after retries. A script can catch it. Exit 4.
     Unreachable(Report),
+    /// The connection was lost in the middle of an effect and the target cannot be asked now: the operation stays in
+    /// flight, and resume asks. Exit 4.
+    Lost(Report),
     /// A person has to decide. Exit 3.
     Undecided(Undecided),
     /// The user asked to stop. Exit 130.
@@ -45,6 +48,9 @@ pub struct Report {
     /// The operation, once the executor knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationId>,
+    /// Other operations that failed at the same time, in other branches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<OperationId>,
 }
 
 impl Report {
@@ -148,7 +154,7 @@ impl From<TransportError> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(report) | Self::Unreachable(report) => f.write_str(&report.message),
+            Self::Failed(report) | Self::Unreachable(report) | Self::Lost(report) => f.write_str(&report.message),
             Self::Undecided(undecided) => f.write_str(&undecided.report.message),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Poisoned(why) => write!(f, "the journal cannot be written: {why}"),

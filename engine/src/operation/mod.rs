@@ -9,6 +9,8 @@ mod change;
 mod command;
 mod failure;
 mod observe;
+mod probe;
+mod recorded;
 mod wait;
 
 pub use ask::{Answer, Question, QuestionKind};
@@ -17,6 +19,8 @@ pub use change::Change;
 pub use command::{Affects, Guard, RunCommand};
 pub use failure::{Divergence, Failure, Report, Side, Undecided};
 pub use observe::Observation;
+pub use probe::{ProbeCommand, judged};
+pub use recorded::{ReadClock, SecretUse};
 pub use wait::Wait;
 
 use serde::{Deserialize, Serialize};

@@ -1,1 +1,23 @@
-//! (To be filled.)
+//! The language of runbooks: Rhai with a handful of host words. Knows operations, not transports.
+
+mod check;
+mod convert;
+mod engine;
+mod failure;
+mod header;
+mod modules;
+pub mod parameters;
+mod program;
+mod scope;
+mod session;
+mod sources;
+mod unknown;
+mod words;
+
+pub use check::{Finding, Names, Severity, check};
+pub use failure::{Place, ScriptEnd};
+pub use header::Header;
+pub use program::{Program, on_script_thread};
+pub use session::{Session, SecretSource, SessionParts, UndoAction, UndoRegistry};
+pub use words::BoundUndo;
+pub use sources::{LoadError, SourceSet};

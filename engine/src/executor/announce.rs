@@ -1,0 +1,127 @@
+//! Events of operations, redacted before anyone sees them (M9).
+
+use std::sync::Arc;
+
+use crate::model::{OperationId, OperationKey, Secrets, Target, Value};
+use crate::operation::{Call, Failure, Report};
+use crate::report::{Event, EventSink, OperationOutcome};
+use crate::transport::{OutputSink, Stream};
+
+/// Sends the events of one mode.
+#[derive(Clone)]
+pub struct Announcer {
+    sink: Arc<dyn EventSink>,
+    secrets: Arc<Secrets>,
+}
+
+impl Announcer {
+    /// An announcer to this sink.
+    pub fn new(sink: Arc<dyn EventSink>, secrets: Arc<Secrets>) -> Self {
+        Self { sink, secrets }
+    }
+
+    /// Any event whose texts hold no secret.
+    pub fn emit(&self, event: Event) {
+        self.sink.emit(event);
+    }
+
+    /// Something that stops nothing.
+    pub fn warn(&self, text: &str) {
+        self.emit(Event::Warning { text: self.secrets.redact(text) });
+    }
+
+    /// An operation begins.
+    pub fn started(&self, call: &Call<'_>) {
+        self.emit(Event::OperationStarted {
+            key: call.key.clone(),
+            scope: call.scope.clone(),
+            class: call.action.class(),
+            kind: call.action.kind().to_owned(),
+            target: call.target.clone(),
+            summary: self.secrets.redact(&call.action.summary()),
+        });
+    }
+
+    /// An operation ended.
+    pub fn ended(&self, call: &Call<'_>, id: Option<OperationId>, outcome: OperationOutcome) {
+        self.emit(Event::OperationEnded {
+            key: call.key.clone(),
+            id,
+            scope: call.scope.clone(),
+            class: call.action.class(),
+            kind: call.action.kind().to_owned(),
+            target: call.target.clone(),
+            summary: self.secrets.redact(&call.action.summary()),
+            source: call.source.clone(),
+            outcome: self.redacted(outcome),
+        });
+    }
+
+    /// An operation failed.
+    pub fn failed(&self, call: &Call<'_>, id: Option<OperationId>, failure: &Failure) {
+        let report = match failure {
+            Failure::Failed(report) | Failure::Unreachable(report) | Failure::Lost(report) => report.clone(),
+            Failure::Undecided(undecided) => undecided.report.clone(),
+            other => Report::new(other.to_string()),
+        };
+        self.ended(call, id, OperationOutcome::Failed { report });
+    }
+
+    /// Words and tables.
+    pub fn told(&self, call: &Call<'_>, text: &str, rows: &Value, table: bool) {
+        let (scope, text) = (call.scope.clone(), self.secrets.redact(text));
+        self.emit(match table {
+            true => Event::Table { scope, title: text, rows: self.value(rows) },
+            false => Event::Note { scope, text },
+        });
+    }
+
+    /// A sink for the output of one operation.
+    pub fn output(&self, call: &Call<'_>) -> LiveOutput {
+        LiveOutput { announcer: self.clone(), key: call.key.clone(), target: call.target.clone() }
+    }
+
+    fn redacted(&self, outcome: OperationOutcome) -> OperationOutcome {
+        let text = |text: String| self.secrets.redact(&text);
+        match outcome {
+            OperationOutcome::Ok { value } => OperationOutcome::Ok { value: self.value(&value) },
+            OperationOutcome::Changed { diff, recovered } => {
+                OperationOutcome::Changed { diff: diff.map(text), recovered }
+            }
+            OperationOutcome::Planned { diff, assuming } => {
+                OperationOutcome::Planned { diff: diff.map(text), assuming: assuming.map(text) }
+            }
+            OperationOutcome::Skipped { why } => OperationOutcome::Skipped { why: text(why) },
+            OperationOutcome::Pending { why } => OperationOutcome::Pending { why: text(why) },
+            OperationOutcome::Failed { report } => OperationOutcome::Failed { report: self.report(report) },
+            OperationOutcome::Replayed => OperationOutcome::Replayed,
+        }
+    }
+
+    /// A report without secrets.
+    pub fn report(&self, mut report: Report) -> Report {
+        report.message = self.secrets.redact(&report.message);
+        report.detail = report.detail.map(|text| self.secrets.redact(&text));
+        report.hint = report.hint.map(|text| self.secrets.redact(&text));
+        report
+    }
+
+    fn value(&self, value: &Value) -> Value {
+        let redacted = self.secrets.redact_json(&value.canonical());
+        serde_json::from_str(&redacted).unwrap_or_else(|_| Value::from("‹a value with a secret in it›"))
+    }
+}
+
+/// Output of a command on its way to the display.
+pub struct LiveOutput {
+    announcer: Announcer,
+    key: OperationKey,
+    target: Target,
+}
+
+impl OutputSink for LiveOutput {
+    fn output(&self, stream: Stream, bytes: &[u8]) {
+        let text = self.announcer.secrets.redact(&String::from_utf8_lossy(bytes));
+        self.announcer.emit(Event::Output { key: self.key.clone(), target: self.target.clone(), stream, text });
+    }
+}

@@ -1,0 +1,177 @@
+//! Live changes: observe, compare, intent, apply, observe again, outcome (M1, M3).
+
+use super::ledger;
+use super::live::Live;
+use crate::journal::{Entry, Record};
+use crate::model::{Image, Value};
+use crate::operation::{Call, Change, Failure, Report, Undecided, image_diff};
+use crate::report::OperationOutcome;
+
+impl Live {
+    /// Performs a change.
+    pub(super) fn change(&self, call: &Call<'_>, change: &dyn Change, attempt: u32) -> Result<Value, Failure> {
+        let observed = change.observe(&*self.fleet, &self.cancel);
+        let images = observed.and_then(|before| change.wanted(&before).map(|after| (before, after)));
+        let (before, after) = match images {
+            Ok(images) => images,
+            Err(failure) => {
+                let intent = self.ledger.intent(call, attempt);
+                let id = intent.id.clone();
+                let result = self.ledger.observed(intent, Err(failure));
+                return self.report(call, &id, result, |_| skipped());
+            }
+        };
+        if change.reached(&after, &before) {
+            let intent = self.ledger.intent(call, attempt);
+            let id = intent.id.clone();
+            let result = self.ledger.observed(intent, Ok(value_of(false)));
+            return self.report(call, &id, result, |_| skipped());
+        }
+        self.apply(call, change, &before, &after, attempt)
+    }
+
+    fn apply(
+        &self,
+        call: &Call<'_>,
+        change: &dyn Change,
+        before: &Image,
+        after: &Image,
+        attempt: u32,
+    ) -> Result<Value, Failure> {
+        let mut intent = self.ledger.intent(call, attempt);
+        let id = intent.id.clone();
+        intent.change = Some(self.ledger.change_intent(change, before, after));
+        self.ledger.commit(Record::Intent(Box::new(intent)))?;
+        let applied = change.apply(&*self.fleet, before, after, &self.cancel);
+        let result = match applied {
+            // A broken connection says nothing about the effect; only looking does.
+            Err(Failure::Unreachable(report)) => self.after_loss(change, before, after, report),
+            Err(failure) => Err(failure),
+            Ok(()) => self.verify(change, after),
+        };
+        let recovered = None;
+        let result = self.ledger.finish(&id, attempt, result.map(|()| (value_of(true), true)), recovered);
+        self.report(call, &id, result, |_| changed(change, before, after, None))
+    }
+
+    /// A change is done when the target says so.
+    fn verify(&self, change: &dyn Change, after: &Image) -> Result<(), Failure> {
+        let now = change.observe(&*self.fleet, &self.cancel)?;
+        if change.reached(after, &now) {
+            return Ok(());
+        }
+        let diff = image_diff(&change.subject(), after, &now).unwrap_or_else(|| "(no textual difference)".into());
+        Err(Failure::Failed(
+            Report::new(format!("{}: applied, but the target does not show it", change.summary()))
+                .detail(format!("wanted → found\n{diff}"))
+                .hint("something on the target undoes or refuses it; look there, then resume"),
+        ))
+    }
+
+    fn after_loss(
+        &self,
+        change: &dyn Change,
+        before: &Image,
+        after: &Image,
+        report: Report,
+    ) -> Result<(), Failure> {
+        match self.look_again(change)? {
+            None => Err(Failure::Lost(report.hint("when the target is back, resume looks what became of the change"))),
+            Some(now) if change.reached(after, &now) => Ok(()),
+            Some(now) if now == *before => {
+                change.apply(&*self.fleet, before, after, &self.cancel)?;
+                self.verify(change, after)
+            }
+            Some(now) => Err(conflict(change, before, after, &now)),
+        }
+    }
+
+    /// Observes, trying again for a while; none if the target stays out of reach.
+    fn look_again(&self, change: &dyn Change) -> Result<Option<Image>, Failure> {
+        let clock = self.fleet.clock();
+        let until = clock.now() + super::live::RECONNECT;
+        loop {
+            match change.observe(&*self.fleet, &self.cancel) {
+                Ok(image) => return Ok(Some(image)),
+                Err(Failure::Unreachable(_)) => {}
+                Err(failure) => return Err(failure),
+            }
+            if clock.now() >= until || !clock.sleep(std::time::Duration::from_secs(1), &self.cancel) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// A change found in flight: equal to after → done; equal to before → apply; else a person decides (M3).
+    pub(super) fn recover_change(
+        &self,
+        call: &Call<'_>,
+        change: &dyn Change,
+        entry: &Entry,
+    ) -> Result<Value, Failure> {
+        let id = entry.intent.id.clone();
+        let Some(recorded) = &entry.intent.change else {
+            return Err(Failure::Poisoned(format!("the journal has no images for {}", entry.intent.key)));
+        };
+        let (before, after) = (self.ledger.image(&recorded.before)?, self.ledger.image(&recorded.after)?);
+        let now = match change.observe(&*self.fleet, &self.cancel) {
+            Ok(now) => now,
+            // Still in flight: nothing is recorded, so that the next resume looks again.
+            Err(Failure::Unreachable(report)) => {
+                let failure = ledger::with_operation(Failure::Lost(report), &id);
+                return self.report(call, &id, Err(failure), |_| skipped());
+            }
+            Err(failure) => {
+                let failure = ledger::with_operation(failure, &id);
+                return self.report(call, &id, Err(failure), |_| skipped());
+            }
+        };
+        if change.reached(&after, &now) {
+            let found = "found done on the target".to_owned();
+            let result = self.ledger.finish(&id, entry.attempt, Ok((value_of(true), true)), Some(found.clone()));
+            return self.report(call, &id, result, |_| changed(change, &before, &after, Some(found)));
+        }
+        if now == before {
+            let result = match change.apply(&*self.fleet, &before, &after, &self.cancel) {
+                Err(Failure::Unreachable(report)) => self.after_loss(change, &before, &after, report),
+                Err(failure) => Err(failure),
+                Ok(()) => self.verify(change, &after),
+            };
+            let found = "applied on resume".to_owned();
+            let result = result.map(|()| (value_of(true), true));
+            let result = self.ledger.finish(&id, entry.attempt, result, Some(found.clone()));
+            return self.report(call, &id, result, |_| changed(change, &before, &after, Some(found)));
+        }
+        let failure = ledger::with_operation(conflict(change, &before, &after, &now), &id);
+        self.report(call, &id, Err(failure), |_| skipped())
+    }
+}
+
+fn conflict(change: &dyn Change, before: &Image, after: &Image, now: &Image) -> Failure {
+    let subject = change.subject();
+    let part = |title: &str, from: &Image, to: &Image| {
+        let diff = image_diff(&subject, from, to).unwrap_or_else(|| "(the same)".into());
+        format!("{title}\n{diff}")
+    };
+    let report = Report::new(format!("{subject} is neither as it was nor as it shall be: somebody else changed it"))
+        .detail(format!(
+            "{}\n{}",
+            part("what the run meant to do:", before, after),
+            part("what is there now, against what was there before:", before, now)
+        ))
+        .hint("look at it; then `runbook resolve RUN OP --done` to keep it as it is, or `--retry` to apply the change to it");
+    Failure::Undecided(Undecided { operation: None, report, resolvable: true })
+}
+
+/// What a script gets from a change.
+pub(super) fn value_of(changed: bool) -> Value {
+    Value::from_entries([("changed", changed.into())])
+}
+
+fn skipped() -> OperationOutcome {
+    OperationOutcome::Skipped { why: "already as wanted".into() }
+}
+
+fn changed(change: &dyn Change, before: &Image, after: &Image, recovered: Option<String>) -> OperationOutcome {
+    OperationOutcome::Changed { diff: image_diff(&change.subject(), before, after), recovered }
+}

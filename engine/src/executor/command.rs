@@ -1,0 +1,236 @@
+//! Live commands: at most once, and never guessed at (M3, M4).
+
+use super::ledger;
+use super::live::{Live, persistently};
+use crate::journal::{Entry, Intent, Record};
+use crate::model::{OperationId, OperationKey, Target, Value};
+use crate::operation::{Call, Failure, Guard, Report, RunCommand, Undecided, judged};
+use crate::report::OperationOutcome;
+use crate::transport::{
+    Command, Completion, Exit, InFlight, Launch, ObservingFleet, OutputSink, SilentSink, TransportError,
+};
+
+/// How long a guard may take: 60 seconds.
+const GUARD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Runs a command that was not begun before.
+pub(super) fn run(live: &Live, call: &Call<'_>, command: &RunCommand, attempt: u32) -> Result<Value, Failure> {
+    let intent = live.ledger.intent(call, attempt);
+    let id = intent.id.clone();
+    match guarded(&*live.fleet, &call.target, command, &live.cancel) {
+        Ok(None) => {}
+        Ok(Some(why)) => {
+            let result = live.ledger.observed(intent, Ok(skipped_value()));
+            return live.report(call, &id, result, |_| OperationOutcome::Skipped { why });
+        }
+        Err(failure) => {
+            let result = live.ledger.observed(intent, Err(failure));
+            return live.report(call, &id, result, |value| OperationOutcome::Ok { value: value.clone() });
+        }
+    }
+    begin(live, call, command, intent)
+}
+
+fn begin(live: &Live, call: &Call<'_>, command: &RunCommand, mut intent: Intent) -> Result<Value, Failure> {
+    let (id, attempt) = (intent.id.clone(), intent.attempt);
+    intent.undo = command.undo.as_ref().map(undo_value);
+    live.ledger.commit(Record::Intent(Box::new(intent)))?;
+    let launch = launch(live, command, &id, attempt);
+    let sink = live.announcer.output(call);
+    let launched = live.fleet.actor(&call.target).and_then(|actor| actor.launch(&launch, &sink, &live.cancel));
+    match launched {
+        Ok(completion) => conclude(live, call, command, &id, attempt, Ok(completion), None),
+        // The effect may have happened: ask the target before anything is recorded.
+        Err(TransportError::Lost { .. }) => {
+            live.announcer.warn(&format!("lost the connection to {} during `{}`; asking what became of it", call.target, command.summary()));
+            ask_target(live, call, command, &launch, &sink)
+        }
+        Err(TransportError::Interrupted) => live.report(call, &id, Err(Failure::Interrupted), |_| ok()),
+        Err(error) => conclude(live, call, command, &id, attempt, Err(error.into()), None),
+    }
+}
+
+fn ok() -> OperationOutcome {
+    OperationOutcome::Ok { value: Value::Null }
+}
+
+fn launch(live: &Live, command: &RunCommand, id: &OperationId, attempt: u32) -> Launch {
+    Launch {
+        marker: id.clone(),
+        attempt,
+        epoch: live.ledger.epoch(),
+        command: command.command.clone(),
+        timeout: command.timeout,
+        detach: command.detach,
+    }
+}
+
+/// A command whose outcome nobody has recorded: the target says what became of it.
+pub(super) fn recover(live: &Live, call: &Call<'_>, command: &RunCommand, entry: &Entry) -> Result<Value, Failure> {
+    let launch = launch(live, command, &entry.intent.id, entry.attempt);
+    let sink = live.announcer.output(call);
+    ask_target(live, call, command, &launch, &sink)
+}
+
+fn ask_target(
+    live: &Live,
+    call: &Call<'_>,
+    command: &RunCommand,
+    launch: &Launch,
+    sink: &dyn OutputSink,
+) -> Result<Value, Failure> {
+    let (id, attempt) = (&launch.marker, launch.attempt);
+    let answer = persistently(live, || live.fleet.actor(&call.target)?.inquire(id, attempt));
+    match answer {
+        Ok(InFlight::Ended(output)) => {
+            let found = "exit status found on the target".to_owned();
+            conclude(live, call, command, id, attempt, Ok(Completion::Ended(output)), Some(found))
+        }
+        Ok(InFlight::Running) if command.detach => {
+            let found = "found running on the target".to_owned();
+            conclude(live, call, command, id, attempt, Ok(Completion::Started), Some(found))
+        }
+        Ok(InFlight::Running) => {
+            let attached =
+                persistently(live, || live.fleet.actor(&call.target)?.attach(launch, (0, 0), sink, &live.cancel));
+            match attached {
+                Ok(completion) => {
+                    let found = "was still running on the target".to_owned();
+                    conclude(live, call, command, id, attempt, Ok(completion), Some(found))
+                }
+                Err(error) => still_in_flight(live, call, id, error),
+            }
+        }
+        Ok(InFlight::NeverRan) => {
+            // The gate is ours: that attempt never ran and never will, so a new one cannot be a second.
+            let why = "it had not started, and now never will".to_owned();
+            live.ledger.commit(Record::Retried { operations: vec![id.clone()], by: "the target".into(), why })?;
+            let intent = live.ledger.intent(call, attempt + 1);
+            begin(live, call, command, intent)
+        }
+        Ok(InFlight::Unknown(what)) => {
+            let report = Report::new(format!("`{}` started, and nobody can say how it ended: {what}", command.summary()))
+                .on(&call.target)
+                .hint(format!(
+                    "look at {}; then `runbook resolve {} {id} --done` if its work is done, `--retry` to run it again, `--abort` to give the run up",
+                    call.target,
+                    live.ledger.run()
+                ));
+            let undecided = Undecided { operation: Some(id.clone()), report, resolvable: true };
+            live.report(call, id, Err(Failure::Undecided(undecided)), |_| ok())
+        }
+        Err(error) => still_in_flight(live, call, id, error),
+    }
+}
+
+/// Nothing is recorded: the operation stays in flight, and the next resume asks again.
+fn still_in_flight(
+    live: &Live,
+    call: &Call<'_>,
+    id: &OperationId,
+    error: TransportError,
+) -> Result<Value, Failure> {
+    let failure = match error {
+        TransportError::Interrupted => Failure::Interrupted,
+        other => {
+            let report = Report::new(other.to_string())
+                .on(&call.target)
+                .hint("when the target is back, resume asks it what became of the command");
+            ledger::with_operation(Failure::Lost(report), id)
+        }
+    };
+    live.report(call, id, Err(failure), |_| ok())
+}
+
+fn conclude(
+    live: &Live,
+    call: &Call<'_>,
+    command: &RunCommand,
+    id: &OperationId,
+    attempt: u32,
+    completion: Result<Completion, Failure>,
+    recovered: Option<String>,
+) -> Result<Value, Failure> {
+    let result = completion.and_then(|completion| valued(&completion, command, &call.target));
+    let result = live.ledger.finish(id, attempt, result.map(|value| (value, true)), recovered.clone());
+    live.report(call, id, result, |_| OperationOutcome::Changed { diff: None, recovered })
+}
+
+fn valued(completion: &Completion, command: &RunCommand, target: &Target) -> Result<Value, Failure> {
+    match completion {
+        Completion::Started => Ok(output_value("")),
+        Completion::Ended(output) => {
+            judged(output, &command.expect_exit, &command.command.program, target, command.timeout)
+        }
+    }
+}
+
+/// A command inside `apply` of a change: repeated with it, so it needs a gate of its own each time and no record.
+pub(super) fn run_within(
+    live: &Live,
+    of: &OperationKey,
+    target: &Target,
+    command: &RunCommand,
+) -> Result<Value, Failure> {
+    if guarded(&*live.fleet, target, command, &live.cancel)?.is_some() {
+        return Ok(skipped_value());
+    }
+    let marker = live.ledger.id(&OperationKey(format!("{of}/apply")));
+    let launch = launch(live, command, &marker, live.ledger.next_within());
+    let actor = live.fleet.actor(target)?;
+    let completion = actor.launch(&launch, &SilentSink, &live.cancel)?;
+    let value = valued(&completion, command, target);
+    if !command.detach {
+        // Its markers serve nobody: the change is observed, not remembered.
+        actor.forget(&[marker])?;
+    }
+    value
+}
+
+/// Why a command is not needed, if a guard says so.
+pub(super) fn guarded(
+    fleet: &dyn ObservingFleet,
+    target: &Target,
+    command: &RunCommand,
+    cancel: &crate::transport::Cancel,
+) -> Result<Option<String>, Failure> {
+    for guard in &command.guards {
+        let observer = fleet.observer(target)?;
+        match guard {
+            Guard::Unless(program) => {
+                let probe = Command { program: program.clone(), stdin: None, env: command.command.env.clone() };
+                if observer.probe(&probe, GUARD_TIMEOUT, cancel)?.exit == Exit::Code(0) {
+                    return Ok(Some(format!("not needed: `{}` exits with 0", program.display())));
+                }
+            }
+            Guard::Creates(path) => {
+                if observer.stat(path)?.is_some() {
+                    return Ok(Some(format!("not needed: {path} exists")));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The value of a command that gave this output.
+pub(super) fn output_value(stdout: &str) -> Value {
+    Value::from_entries([
+        ("exit", Value::Int(0)),
+        ("ok", true.into()),
+        ("stdout", stdout.into()),
+        ("stderr", "".into()),
+    ])
+}
+
+pub(super) fn skipped_value() -> Value {
+    output_value("")
+}
+
+/// How to undo a command, as the journal keeps it.
+fn undo_value(program: &crate::transport::Program) -> Value {
+    match program {
+        crate::transport::Program::Shell(text) => Value::from(text.clone()),
+        crate::transport::Program::Argv(words) => Value::from(words.clone()),
+    }
+}

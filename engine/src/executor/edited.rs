@@ -1,0 +1,127 @@
+//! An edited script against the record: replayed without effects, to say which recorded operations it reuses, which
+//! are new, and which it no longer has (M2).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::dry_run::DryRun;
+use super::ledger::Ledger;
+use super::replay::{compare, recorded};
+use super::{AfterFailure, Executor};
+use crate::journal::{Entry, EntryState, StepStatus};
+use crate::model::{OperationId, OperationKey, ScopePath, SourcePosition, Target, Value};
+use crate::operation::{Call, Class, Failure, Observation, RunCommand};
+use crate::report::PlanNote;
+
+/// How an edited script meets the record.
+#[derive(Clone, Debug, Default)]
+pub struct Alignment {
+    /// Recorded operations that stay valid, under their key in the edited script.
+    pub reused: BTreeMap<OperationKey, OperationId>,
+    /// One line for each operation that the record does not have.
+    pub new: Vec<String>,
+}
+
+/// Replays what matches and plans what is new.
+pub struct Edited {
+    ledger: Arc<Ledger>,
+    plan: DryRun,
+    state: Mutex<(Alignment, BTreeSet<OperationId>)>,
+}
+
+impl Edited {
+    /// An alignment that begins; `plan` says what the new operations would do.
+    pub fn new(ledger: Arc<Ledger>, plan: DryRun) -> Self {
+        Self { ledger, plan, state: Mutex::default() }
+    }
+
+    /// What was found by now.
+    pub fn alignment(&self) -> Alignment {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Recorded operations that had an effect, or may have had, and that the edited script no longer has.
+    pub fn orphans(&self) -> Vec<Entry> {
+        let reused: BTreeSet<OperationId> = self.alignment().reused.into_values().collect();
+        let history = self.ledger.history();
+        let effect = |entry: &&Entry| matches!(entry.intent.class, Class::Change | Class::Command | Class::Ask);
+        history.entries().filter(effect).filter(|entry| !reused.contains(&entry.intent.id)).cloned().collect()
+    }
+
+    /// The recorded operation that is the same as this call: under the same key, else the next one in the same scope
+    /// that nothing else has claimed. Changed arguments never match.
+    fn matching(&self, call: &Call<'_>, used: &BTreeSet<OperationId>) -> Option<Entry> {
+        let same = |entry: &Entry| {
+            !used.contains(&entry.intent.id) && compare(&self.ledger, call, &entry.intent).is_ok()
+        };
+        if let Some(entry) = self.ledger.entry(&call.key).filter(same) {
+            return Some(entry);
+        }
+        let history = self.ledger.history();
+        let candidates: Vec<Entry> =
+            history.entries().filter(|entry| entry.intent.scope == call.scope).cloned().collect();
+        drop(history);
+        candidates.into_iter().find(same)
+    }
+}
+
+impl Executor for Edited {
+    fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = self.matching(call, &state.1) else {
+            let line = format!("{} {} {}", call.action.kind(), call.target, call.action.summary());
+            state.0.new.push(self.ledger.secrets().redact(&line));
+            drop(state);
+            return self.plan.perform(call);
+        };
+        state.1.insert(entry.intent.id.clone());
+        state.0.reused.insert(call.key.clone(), entry.intent.id.clone());
+        drop(state);
+        match &entry.state {
+            EntryState::Finished { result, .. } => recorded(&self.ledger, result),
+            // Reused, and recovered when the run goes on; what it will give is not known yet.
+            _ => self.plan.perform(call),
+        }
+    }
+
+    fn look(&self, target: &Target, observation: &dyn Observation) -> Result<Value, Failure> {
+        self.plan.look(target, observation)
+    }
+
+    fn run_within(&self, of: &OperationKey, target: &Target, command: &RunCommand) -> Result<Value, Failure> {
+        self.plan.run_within(of, target, command)
+    }
+
+    fn step_started(&self, path: &ScopePath, source: Option<&SourcePosition>) -> Result<(), Failure> {
+        self.plan.step_started(path, source)
+    }
+
+    fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
+        self.plan.step_ended(path, status)
+    }
+
+    fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
+        self.plan.step_failed(path, failure)
+    }
+
+    fn branch_started(&self, path: &ScopePath) {
+        self.plan.branch_started(path);
+    }
+
+    fn branch_ended(&self, path: &ScopePath, failed: bool) {
+        self.plan.branch_ended(path, failed);
+    }
+
+    fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
+        self.plan.plan_ended(note)
+    }
+
+    fn parallel(&self, _: usize) -> usize {
+        1
+    }
+
+    fn pause(&self, _: Duration) -> bool {
+        true
+    }
+}

@@ -1,0 +1,264 @@
+//! The journal as executors use it: records written in the right order, and what is recorded found by key.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::journal::{
+    BlobId, ChangeIntent, Entry, EntryState, History, Intent, Journal, JournalError, Outcome, OutcomeResult, Record,
+    RecordedFailure,
+};
+use crate::model::{Image, OperationId, OperationKey, RunId, Secrets, Value};
+use crate::operation::{Action, Call, Change, Failure, Report};
+
+/// The largest arguments that an intent repeats for messages, in bytes of JSON; the fingerprint covers them whole.
+const ARGUMENTS_SHOWN: usize = 8 << 10;
+
+/// Journal and history of one run, shared by all its branches.
+pub struct Ledger {
+    run: RunId,
+    journal: Journal,
+    history: Mutex<History>,
+    secrets: Arc<Secrets>,
+    seed: [u8; 32],
+    epoch: u64,
+    within: AtomicU32,
+}
+
+impl From<JournalError> for Failure {
+    /// Whatever the journal cannot write or read: no further effect (M7).
+    fn from(error: JournalError) -> Self {
+        Self::Poisoned(error.to_string())
+    }
+}
+
+impl Ledger {
+    /// The ledger of an open run.
+    pub fn new(journal: Journal, history: History, secrets: Arc<Secrets>) -> Self {
+        let header = history.header();
+        Self {
+            run: header.run.clone(),
+            seed: *blake3::hash(header.seed.as_bytes()).as_bytes(),
+            epoch: history.epoch(),
+            journal,
+            secrets,
+            within: AtomicU32::new(0),
+            history: Mutex::new(history),
+        }
+    }
+
+    /// The run.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The session's number.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The known secrets.
+    pub fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The history, as it is now.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        // History is changed by one call that checks before it changes, so a panic elsewhere leaves it whole.
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is recorded under a key.
+    pub fn entry(&self, key: &OperationKey) -> Option<Entry> {
+        self.history().entry(key).cloned()
+    }
+
+    /// A number for a command inside a change: unique among all sessions of the run.
+    pub fn next_within(&self) -> u32 {
+        let session = u32::try_from(self.epoch).unwrap_or(u32::MAX / 1_000_000);
+        session.saturating_mul(10_000) + self.within.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Writes a record that is durable no later than the next commit: for what has no effect.
+    pub fn note(&self, record: Record) -> Result<(), Failure> {
+        self.refuse_if_poisoned()?;
+        // Held across the write, so that the history has the records in the order of the journal.
+        let mut history = self.history();
+        let stored = self.journal.note(record)?;
+        Ok(history.apply(&stored)?)
+    }
+
+    /// Writes a record and returns when it is durable.
+    pub fn commit(&self, record: Record) -> Result<(), Failure> {
+        self.refuse_if_poisoned()?;
+        // Not held across the commit: other branches join the same transaction.
+        let stored = self.journal.commit(record)?;
+        Ok(self.history().apply(&stored)?)
+    }
+
+    fn refuse_if_poisoned(&self) -> Result<(), Failure> {
+        self.journal.poisoned().map_or(Ok(()), |why| Err(Failure::Poisoned(why)))
+    }
+
+    /// The intent of a call.
+    pub fn intent(&self, call: &Call<'_>, attempt: u32) -> Intent {
+        let arguments = call.action.arguments();
+        let shown = if arguments.canonical().len() > ARGUMENTS_SHOWN {
+            Value::from_entries([("cut", Value::from("too long to repeat here; the fingerprint covers it"))])
+        } else {
+            arguments
+        };
+        Intent {
+            key: call.key.clone(),
+            id: self.id(&call.key),
+            scope: call.scope.clone(),
+            attempt,
+            class: call.action.class(),
+            kind: call.action.kind().to_owned(),
+            target: call.target.clone(),
+            summary: call.action.summary(),
+            fingerprint: self.fingerprint(&call.action),
+            arguments: shown,
+            source: call.source.clone(),
+            change: None,
+            undo: None,
+            deadline: None,
+            undoes: undoes(call),
+        }
+    }
+
+    /// The name of an operation of this run: the recorded one, which survives an edit of the script, else a new one.
+    pub fn id(&self, key: &OperationKey) -> OperationId {
+        let history = self.history();
+        match history.entry(key) {
+            Some(entry) => entry.intent.id.clone(),
+            None => OperationId::derive(&self.run, history.edition(), key),
+        }
+    }
+
+    /// A keyed hash of the whole arguments. Secrets in them stand as their marks: nothing that is derived from a
+    /// secret's value is written down.
+    pub fn fingerprint(&self, action: &Action<'_>) -> String {
+        let canonical = self.secrets.redact_json(&action.arguments().canonical());
+        blake3::keyed_hash(&self.seed, canonical.as_bytes()).to_hex()[..32].to_owned()
+    }
+
+    /// The attempt that comes next under a key.
+    pub fn next_attempt(&self, key: &OperationKey) -> u32 {
+        self.entry(key).map_or(1, |entry| match entry.state {
+            EntryState::InFlight => entry.attempt,
+            _ => entry.attempt + 1,
+        })
+    }
+
+    /// Stores both images of a change.
+    pub fn change_intent(&self, change: &dyn Change, before: &Image, after: &Image) -> ChangeIntent {
+        ChangeIntent {
+            subject: change.subject(),
+            before: self.store(before),
+            before_fingerprint: before.fingerprint(),
+            after: self.store(after),
+            after_fingerprint: after.fingerprint(),
+            irreversible: change.reversible().err(),
+        }
+    }
+
+    fn store(&self, image: &Image) -> BlobId {
+        let bytes = serde_json::to_vec(image).expect("an image always has a JSON form");
+        self.journal.store_blob(&bytes)
+    }
+
+    /// Loads an image.
+    pub fn image(&self, blob: &BlobId) -> Result<Image, Failure> {
+        let bytes = self.journal.blob(blob)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::Poisoned(format!("an image in the journal cannot be read: {error}")))
+    }
+
+    /// Records a finished effect and gives its value or failure on.
+    pub fn finish(
+        &self,
+        id: &OperationId,
+        attempt: u32,
+        result: Result<(Value, bool), Failure>,
+        recovered: Option<String>,
+    ) -> Result<Value, Failure> {
+        let (result, given) = match result {
+            Ok((value, changed)) => (OutcomeResult::Value { value: value.clone(), changed }, Ok(value)),
+            Err(failure) => {
+                let failure = with_operation(failure, id);
+                match recordable(&failure) {
+                    Some(recorded) => (OutcomeResult::Failed(recorded), Err(failure)),
+                    // What is not an outcome (interrupted, undecided, lost) leaves the operation in flight.
+                    None => return Err(failure),
+                }
+            }
+        };
+        self.commit(Record::Outcome(Box::new(Outcome { id: id.clone(), attempt, result, recovered })))?;
+        given
+    }
+
+    /// Records an operation without effect, with its result, in one record.
+    pub fn observed(&self, intent: Intent, result: Result<Value, Failure>) -> Result<Value, Failure> {
+        let id = intent.id.clone();
+        let (result, given) = match result {
+            Ok(value) => (OutcomeResult::Value { value: value.clone(), changed: false }, Ok(value)),
+            Err(failure) => {
+                let failure = with_operation(failure, &id);
+                match recordable(&failure) {
+                    Some(recorded) => (OutcomeResult::Failed(recorded), Err(failure)),
+                    None => return Err(failure),
+                }
+            }
+        };
+        self.note(Record::Observed { intent: Box::new(intent), result })?;
+        given
+    }
+}
+
+/// The operation that an operation of an undo puts back, by its place.
+fn undoes(call: &Call<'_>) -> Option<OperationId> {
+    call.scope.0.iter().find_map(|segment| match segment {
+        crate::model::Segment::Undo { of } => OperationId::parse(of),
+        _ => None,
+    })
+}
+
+/// A failure that knows its operation.
+pub fn with_operation(failure: Failure, id: &OperationId) -> Failure {
+    let named = |mut report: Report| {
+        report.operation.get_or_insert_with(|| id.clone());
+        report
+    };
+    match failure {
+        Failure::Failed(report) => Failure::Failed(named(report)),
+        Failure::Unreachable(report) => Failure::Unreachable(named(report)),
+        Failure::Lost(report) => Failure::Lost(named(report)),
+        Failure::Undecided(mut undecided) => {
+            undecided.operation.get_or_insert_with(|| id.clone());
+            Failure::Undecided(undecided)
+        }
+        other => other,
+    }
+}
+
+fn recordable(failure: &Failure) -> Option<RecordedFailure> {
+    match failure {
+        Failure::Failed(report) => Some(RecordedFailure { unreachable: false, report: report.clone() }),
+        Failure::Unreachable(report) => Some(RecordedFailure { unreachable: true, report: report.clone() }),
+        _ => None,
+    }
+}
+
+/// A recorded failure as it was.
+pub fn again(recorded: &RecordedFailure) -> Failure {
+    if recorded.unreachable {
+        Failure::Unreachable(recorded.report.clone())
+    } else {
+        Failure::Failed(recorded.report.clone())
+    }
+}

@@ -1,0 +1,139 @@
+//! Replay: a recorded operation gives its recorded value, errors too; what was in flight is recovered; what is new
+//! goes on to the mode behind (M2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::announce::Announcer;
+use super::ledger::{Ledger, again};
+use super::{AfterFailure, Executor, Recover, command};
+use crate::journal::{Entry, EntryState, Intent, OutcomeResult, StepStatus};
+use crate::model::{OperationKey, ScopePath, SourcePosition, Target, Value};
+use crate::operation::{Action, Call, Divergence, Failure, Observation, RunCommand, Side};
+use crate::report::{OperationOutcome, PlanNote};
+
+/// Replay in front of another mode.
+pub struct Replay<E> {
+    ledger: Arc<Ledger>,
+    announcer: Announcer,
+    inner: E,
+}
+
+impl<E: Executor + Recover> Replay<E> {
+    /// Replays from the ledger, then goes on with `inner`.
+    pub fn new(ledger: Arc<Ledger>, announcer: Announcer, inner: E) -> Self {
+        Self { ledger, announcer, inner }
+    }
+
+    fn replayed(&self, call: &Call<'_>, entry: &Entry, result: Result<Value, Failure>) -> Result<Value, Failure> {
+        self.announcer.ended(call, Some(entry.intent.id.clone()), OperationOutcome::Replayed);
+        result
+    }
+
+    fn resolved(&self, call: &Call<'_>) -> Value {
+        match &call.action {
+            Action::Command(_) => command::output_value(""),
+            Action::Change(_) => super::change::value_of(true),
+            _ => Value::Null,
+        }
+    }
+}
+
+/// The recorded value or failure, with the secrets of this session in place of their marks.
+pub(super) fn recorded(ledger: &Ledger, result: &OutcomeResult) -> Result<Value, Failure> {
+    match result {
+        OutcomeResult::Value { value, .. } => Ok(revealed(ledger, value)),
+        OutcomeResult::Failed(recorded) => Err(again(recorded)),
+    }
+}
+
+fn revealed(ledger: &Ledger, value: &Value) -> Value {
+    let text = value.canonical();
+    let revealed = ledger.secrets().reveal_json(&text);
+    if revealed == text { value.clone() } else { serde_json::from_str(&revealed).unwrap_or_else(|_| value.clone()) }
+}
+
+/// Stops where the script asks for something else than what is recorded under the same key.
+pub(super) fn compare(ledger: &Ledger, call: &Call<'_>, intent: &Intent) -> Result<(), Failure> {
+    let first_difference = if intent.kind != call.action.kind() {
+        "kind"
+    } else if intent.target != call.target {
+        "target"
+    } else if intent.fingerprint != ledger.fingerprint(&call.action) {
+        "arguments"
+    } else {
+        return Ok(());
+    };
+    let redact = |text: String| ledger.secrets().redact(&text);
+    Err(Failure::Diverged(Box::new(Divergence {
+        place: call.key.to_string(),
+        recorded: Side {
+            kind: intent.kind.clone(),
+            target: intent.target.clone(),
+            summary: redact(intent.summary.clone()),
+            source: intent.source.clone(),
+            arguments: redact(intent.arguments.canonical()),
+        },
+        now: Side {
+            kind: call.action.kind().to_owned(),
+            target: call.target.clone(),
+            summary: redact(call.action.summary()),
+            source: call.source.clone(),
+            arguments: redact(call.action.arguments().canonical()),
+        },
+        first_difference,
+    })))
+}
+
+impl<E: Executor + Recover> Executor for Replay<E> {
+    fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        let Some(entry) = self.ledger.entry(&call.key) else { return self.inner.perform(call) };
+        compare(&self.ledger, call, &entry.intent)?;
+        match &entry.state {
+            EntryState::Finished { result, .. } => self.replayed(call, &entry, recorded(&self.ledger, result)),
+            EntryState::ResolvedDone { .. } => self.replayed(call, &entry, Ok(self.resolved(call))),
+            EntryState::InFlight => self.inner.recover(call, &entry),
+            EntryState::Retryable { .. } => self.inner.perform(call),
+        }
+    }
+
+    fn look(&self, target: &Target, observation: &dyn Observation) -> Result<Value, Failure> {
+        self.inner.look(target, observation)
+    }
+
+    fn run_within(&self, of: &OperationKey, target: &Target, command: &RunCommand) -> Result<Value, Failure> {
+        self.inner.run_within(of, target, command)
+    }
+
+    fn step_started(&self, path: &ScopePath, source: Option<&SourcePosition>) -> Result<(), Failure> {
+        self.inner.step_started(path, source)
+    }
+
+    fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
+        self.inner.step_ended(path, status)
+    }
+
+    fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
+        self.inner.step_failed(path, failure)
+    }
+
+    fn branch_started(&self, path: &ScopePath) {
+        self.inner.branch_started(path);
+    }
+
+    fn branch_ended(&self, path: &ScopePath, failed: bool) {
+        self.inner.branch_ended(path, failed);
+    }
+
+    fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
+        self.inner.plan_ended(note)
+    }
+
+    fn parallel(&self, asked: usize) -> usize {
+        self.inner.parallel(asked)
+    }
+
+    fn pause(&self, duration: Duration) -> bool {
+        self.inner.pause(duration)
+    }
+}

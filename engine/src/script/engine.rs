@@ -1,0 +1,94 @@
+//! The interpreter as runbooks get it: strict, bounded, without a clock of its own.
+
+use std::sync::{Arc, Once};
+
+use rhai::{Engine, OptimizationLevel};
+
+use super::modules::PinnedModules;
+use super::session::Session;
+use super::sources::SourceSet;
+use super::{unknown, words};
+
+/// Nested calls of script functions. Each takes up to about 100 KB of stack; [`STACK`] is sized for this.
+pub const MAX_CALL_LEVELS: usize = 100;
+/// Steps of the interpreter in one branch, about ten seconds of an endless loop.
+const MAX_OPERATIONS: u64 = 20_000_000;
+/// Bytes in one string: 16 MiB.
+const MAX_STRING: usize = 16 << 20;
+/// Items in one array or map.
+const MAX_ITEMS: usize = 200_000;
+/// Stack of every thread that evaluates a script, in bytes: 64 MiB of address space, touched only as needed.
+pub const STACK: usize = 64 << 20;
+
+/// Functions of the interpreter that would make a run differ from its replay, and what to use instead.
+pub const REMOVED: &[(&str, &str)] = &[
+    ("eval", "a runbook is reviewed as text; text made at run time cannot be"),
+    ("switch", "`switch` cannot tell a dry run that its value is not known yet; use if / else"),
+];
+
+/// An engine with every host word, over the pinned texts.
+pub fn engine(sources: Arc<SourceSet>, session: &Arc<Session>, dry_run: bool) -> Engine {
+    let mut engine = bare();
+    engine.set_module_resolver(PinnedModules::new(sources));
+    unknown::register(&mut engine, dry_run);
+    words::register(&mut engine, session);
+    engine
+}
+
+/// The language with every word and nothing behind them: enough to check.
+pub fn for_checking() -> Engine {
+    let mut engine = bare();
+    unknown::register(&mut engine, false);
+    words::register_signatures(&mut engine);
+    engine
+}
+
+/// The names of the words, for suggestions.
+pub fn word_names() -> Vec<String> {
+    let engine = for_checking();
+    let mut names = engine.collect_fn_metadata(None, |function| Some(function.metadata.name.to_string()), true);
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The language without the words' state: enough to parse.
+pub fn bare() -> Engine {
+    fix_names();
+    let mut engine = Engine::new();
+    engine.set_optimization_level(OptimizationLevel::None);
+    engine.set_strict_variables(true);
+    engine.set_fail_on_invalid_map_property(true);
+    engine.set_max_call_levels(MAX_CALL_LEVELS);
+    engine.set_max_expr_depths(64, 64);
+    engine.set_max_operations(MAX_OPERATIONS);
+    engine.set_max_string_size(MAX_STRING);
+    engine.set_max_array_size(MAX_ITEMS);
+    engine.set_max_map_size(MAX_ITEMS);
+    engine.set_max_variables(10_000);
+    engine.set_max_modules(200);
+    for (symbol, _) in REMOVED {
+        engine.disable_symbol(*symbol);
+    }
+    // A clock of the interpreter would not be journaled; `sleep` could not be interrupted.
+    engine.register_fn("timestamp", || -> Result<(), Box<rhai::EvalAltResult>> {
+        Err("`timestamp` is not part of the language: use now(), which is recorded".into())
+    });
+    engine.register_fn("sleep", |_: i64| -> Result<(), Box<rhai::EvalAltResult>> {
+        Err("`sleep` is not part of the language: use wait_until(…), which says for what and until when".into())
+    });
+    engine.register_fn("sleep", |_: f64| -> Result<(), Box<rhai::EvalAltResult>> {
+        Err("`sleep` is not part of the language: use wait_until(…), which says for what and until when".into())
+    });
+    words::syntax::register_syntax_only(&mut engine);
+    engine
+}
+
+/// Anonymous functions get their names from a hash; with a fixed seed the same text gives the same names.
+fn fix_names() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Already set means that somebody else in this process did: then the names are fixed as well.
+        let _ = rhai::config::hashing::set_hashing_seed(Some([1, 2, 3, 4]));
+    });
+}

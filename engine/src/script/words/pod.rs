@@ -1,0 +1,56 @@
+//! `pod(namespace, name)`: a container to look into.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, Map, NativeCallContext};
+
+use super::super::session::Session;
+use super::host::probe;
+use crate::model::Target;
+
+/// A pod, as scripts hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    namespace: String,
+    name: String,
+    container: Option<String>,
+}
+
+impl Pod {
+    fn target(&self) -> Target {
+        Target::Pod { namespace: self.namespace.clone(), name: self.name.clone(), container: self.container.clone() }
+    }
+}
+
+impl fmt::Display for Pod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.target().fmt(f)
+    }
+}
+
+/// Registers the words.
+pub fn register(engine: &mut Engine, session: &Arc<Session>) {
+    engine.register_type_with_name::<Pod>("pod");
+    engine.register_fn("to_string", |pod: &mut Pod| pod.to_string());
+    engine.register_get("name", |pod: &mut Pod| pod.name.clone());
+    engine.register_get("namespace", |pod: &mut Pod| pod.namespace.clone());
+    engine.register_fn("pod", |namespace: &str, name: &str| Pod {
+        namespace: namespace.into(),
+        name: name.into(),
+        container: None,
+    });
+    engine.register_fn("pod", |namespace: &str, name: &str, container: &str| Pod {
+        namespace: namespace.into(),
+        name: name.into(),
+        container: Some(container.into()),
+    });
+    let words = session.clone();
+    engine.register_fn("probe", move |context: NativeCallContext, pod: Pod, command: Dynamic| {
+        probe(&words, &context, pod.target(), &command, Map::new())
+    });
+    let words = session.clone();
+    engine.register_fn("probe", move |context: NativeCallContext, pod: Pod, command: Dynamic, options: Map| {
+        probe(&words, &context, pod.target(), &command, options)
+    });
+}
