@@ -1,1 +1,3 @@
-//! (To be filled.)
+//! The command line: arguments and what each command does with them.
+
+pub mod args;

@@ -10,6 +10,8 @@ use crate::transport::Stream;
 
 /// Something happened. Texts in events are already redacted.
 #[derive(Clone, Debug, Serialize)]
+// Events are made, handed on and dropped; a box in each would cost more than the room it saves.
+#[allow(clippy::large_enum_variant)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A session of a run begins.

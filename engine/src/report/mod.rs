@@ -1,5 +1,27 @@
 //! What people and programs see of a run. Reads events and the journal only.
 
+mod change_line;
+mod closing;
+mod error;
 mod event;
+mod fanout;
+mod json;
+mod listing;
+mod live;
+mod look;
+mod plan;
+pub mod safe;
+mod terminal;
 
+pub use change_line::{ChangeLine, ChangeLines};
+pub use error::{Diagnostic, Place, Severity, render_all};
 pub use event::{Event, EventSink, OperationOutcome, PlanNote};
+pub use fanout::Fanout;
+pub use json::{JsonLines, SCHEMA};
+pub use listing::{RunState, RunSummary, list, timeline};
+pub use look::{Look, Tone, counted, elapsed};
+pub use plan::{Plan, PlanCollector, PlanEntry, PlanKind};
+pub use terminal::{Terminal, TerminalOptions};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,451 @@
+//! The command line as clap sees it: definitions only, no behaviour. It is a contract that scripts depend on.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::model::{OperationId, RunId};
+
+/// Exit status of a usage error (`EX_USAGE` of sysexits.h); nothing was touched.
+pub const EXIT_USAGE: u8 = 64;
+
+const EXAMPLES: &str = "\
+Examples:
+  runbook run mtu.rhai --lab k3s-double-tunnel   try it on a simulated cluster
+  runbook run mtu.rhai --dry-run --diff          see what would change
+  runbook run mtu.rhai -e lan_iface=eth1         do it
+  runbook resume                                 go on after a crash or failure
+  runbook undo RUN                               put back what a run changed
+
+Exit status:
+  0 done             1 failed             2 changes pending (--detailed-exitcode)
+  3 a person must decide                  4 a target could not be reached
+  64 bad usage, script or inventory       130 interrupted, can be resumed";
+
+/// Runs runbooks: see first, survive anything, put it back.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "runbook", version, after_help = EXAMPLES, max_term_width = 80, propagate_version = true)]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Say more: -v observations and output, -vv details, -vvv everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colours. NO_COLOR and CI switch them off under `auto`.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+    /// Directory of the runs [default: the XDG state directory].
+    #[arg(
+        long,
+        global = true,
+        env = "RUNBOOK_STATE_DIR",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
+    pub state_dir: Option<PathBuf>,
+    /// Filter of the log on stderr, such as `runbook=debug`.
+    #[arg(
+        long,
+        global = true,
+        env = "RUNBOOK_LOG",
+        hide_env_values = true,
+        value_name = "FILTER"
+    )]
+    pub log: Option<String>,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR or CI is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The form of the result on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// One event a line, with a schema version.
+    Json,
+}
+
+/// `NAME=VALUE` as it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Before the first `=`.
+    pub name: String,
+    /// After it; may be empty, may contain `=`.
+    pub value: String,
+}
+
+fn assignment(text: &str) -> Result<Assignment, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok(Assignment {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }),
+        _ => Err("expected NAME=VALUE, such as lan_iface=eth1".to_owned()),
+    }
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    RunId::parse(text).ok_or_else(|| "not the name of a run; `runbook list` shows them".to_owned())
+}
+
+fn operation_id(text: &str) -> Result<OperationId, String> {
+    OperationId::parse(text).ok_or_else(|| {
+        "not the name of an operation (16 hexadecimal digits); `runbook status RUN` shows it"
+            .to_owned()
+    })
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number >= 1 => Ok(number),
+        _ => Err("expected a whole number from 1".to_owned()),
+    }
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run a runbook, or show what it would do.
+    Run(Run),
+    /// Go on with a run that stopped.
+    Resume(Resume),
+    /// Say what became of an operation that the target cannot tell.
+    Resolve(Resolve),
+    /// Put back what a run changed.
+    Undo(Undo),
+    /// List the runs, newest first.
+    List,
+    /// Show where a run stands and what to do next.
+    Status {
+        /// The run [default: the newest].
+        #[arg(value_parser = run_id)]
+        run: Option<RunId>,
+    },
+    /// Read everything that a run did.
+    Show {
+        /// The run.
+        #[arg(value_parser = run_id)]
+        run: RunId,
+        /// Print the journal's records, one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that a run's journal is whole and unaltered.
+    Verify {
+        /// The run.
+        #[arg(value_parser = run_id)]
+        run: RunId,
+    },
+    /// Check runbooks without running them.
+    Check {
+        /// Runbooks.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Show a runbook's description and parameters, or the host words.
+    Doc {
+        /// A runbook [default: the words of the language].
+        file: Option<PathBuf>,
+    },
+    /// Look at the simulated clusters.
+    Lab {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Lab,
+    },
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  runbook completions bash > /etc/bash_completion.d/runbook")]
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `runbook run`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runbook run mtu.rhai --dry-run --diff       show what would change, touch nothing
+  runbook run mtu.rhai -i prod.yaml -l agents only the hosts of a group
+  runbook run mtu.rhai -y                     answer every confirmation with yes")]
+pub struct Run {
+    /// A runbook's file, or the name of a shipped one.
+    #[arg(value_name = "FILE|NAME")]
+    pub runbook: String,
+    /// Show what would change and touch nothing.
+    #[arg(short = 'C', long, visible_alias = "check")]
+    pub dry_run: bool,
+    /// Exit with 2 if a dry run finds changes.
+    #[arg(long, requires = "dry_run")]
+    pub detailed_exitcode: bool,
+    /// A parameter (repeat for more); RUNBOOK_VAR_x gives x too.
+    #[arg(short = 'e', long = "var", value_name = "K=V", value_parser = assignment)]
+    pub vars: Vec<Assignment>,
+    /// A YAML file of parameters.
+    #[arg(long, value_name = "FILE")]
+    pub var_file: Option<PathBuf>,
+    /// The hosts.
+    #[arg(
+        short,
+        long,
+        env = "RUNBOOK_INVENTORY",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub inventory: Option<PathBuf>,
+    /// Only these hosts or groups; matching nothing is an error.
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Run on a simulated cluster.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub lab: Option<String>,
+    /// At most N connections at once.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub parallel: Option<usize>,
+    /// Context of the kubeconfig.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig [default: KUBECONFIG, then ~/.kube/config].
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Answers and display.
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+/// How a run talks with a person; shared by `run` and `resume`.
+#[derive(Clone, Debug, Args)]
+pub struct Talk {
+    /// Answer approvals with yes; never switches a check off.
+    #[arg(short, long, env = "RUNBOOK_YES", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub yes: bool,
+    /// Answer a question beforehand (repeat for more).
+    #[arg(long = "answer", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub answers: Vec<Assignment>,
+    /// Show changes as diffs.
+    #[arg(short = 'D', long)]
+    pub diff: bool,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Output,
+}
+
+/// `runbook resume`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runbook resume                      the newest run that stopped
+  runbook resume RUN --edited         with the script as it is now in its file
+  runbook resume RUN --answer ok=yes  answer what was asked")]
+pub struct Resume {
+    /// The run [default: the newest that stopped].
+    #[arg(value_parser = run_id)]
+    pub run: Option<RunId>,
+    /// Go on with an edited script [default FILE: where it came from].
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub edited: Option<Option<PathBuf>>,
+    /// Answers and display.
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+/// `runbook resolve`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  runbook resolve RUN OP --done --why \"k3s was restarted, see its log\""
+)]
+pub struct Resolve {
+    /// The run.
+    #[arg(value_parser = run_id)]
+    pub run: RunId,
+    /// The operation, as `runbook status RUN` names it.
+    #[arg(value_name = "OP", value_parser = operation_id)]
+    pub operation: OperationId,
+    /// What became of it.
+    #[command(flatten)]
+    pub decision: Decision,
+    /// Why, for the journal.
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+}
+
+/// What became of an operation: exactly one of these.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Decision {
+    /// It was done: go on behind it.
+    #[arg(long)]
+    pub done: bool,
+    /// It was not done: do it again.
+    #[arg(long)]
+    pub retry: bool,
+    /// Give the run up.
+    #[arg(long)]
+    pub abort: bool,
+}
+
+/// `runbook undo`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  runbook undo RUN --dry-run    show what would be put back")]
+pub struct Undo {
+    /// The run.
+    #[arg(value_parser = run_id)]
+    pub run: RunId,
+    /// Put back only down to this step (which is put back too).
+    #[arg(long, value_name = "STEP")]
+    pub to: Option<String>,
+    /// Show what would be put back and touch nothing.
+    #[arg(short = 'C', long)]
+    pub dry_run: bool,
+    /// Do not ask first.
+    #[arg(short, long, env = "RUNBOOK_YES", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub yes: bool,
+    /// Overwrite what was changed by others since the run.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `runbook lab`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Lab {
+    /// List the labs.
+    List,
+    /// Show the state of a lab.
+    Show {
+        /// The lab.
+        name: String,
+    },
+    /// Put a lab back into its first state.
+    Reset {
+        /// The lab.
+        name: String,
+    },
+}
+
+/// What `parse` found instead of a command: text to print and the exit status to leave with.
+#[derive(Debug)]
+pub struct Stop {
+    /// What to print (`error.print()` chooses stdout for help, stderr for errors).
+    pub error: clap::Error,
+    /// 0 for help and version, [`EXIT_USAGE`] for bad usage.
+    pub exit: u8,
+}
+
+/// Reads a command line (its first word is the program's name).
+///
+/// # Errors
+/// Bad usage, or a request for help or the version.
+pub fn parse<I, T>(words: I) -> Result<Cli, Box<Stop>>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    Cli::try_parse_from(words).map_err(|error| {
+        let exit = match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+            _ => EXIT_USAGE,
+        };
+        Box::new(Stop { error, exit })
+    })
+}
+
+/// Writes completions for a shell.
+pub fn completions(shell: clap_complete::Shell, out: &mut dyn std::io::Write) {
+    clap_complete::generate(shell, &mut Cli::command(), "runbook", out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(words: &[&str]) -> u8 {
+        parse(words).map_or_else(|stop| stop.exit, |_| 255)
+    }
+
+    #[test]
+    fn definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_usage_exits_64_and_help_exits_0() {
+        assert_eq!(exit(&["runbook", "run"]), 64);
+        assert_eq!(exit(&["runbook"]), 64);
+        assert_eq!(exit(&["runbook", "run", "x", "-e", "novalue"]), 64);
+        assert_eq!(exit(&["runbook", "run", "x", "--parallel", "0"]), 64);
+        assert_eq!(exit(&["runbook", "resolve", "r", "0123456789abcdef"]), 64);
+        assert_eq!(exit(&["runbook", "--help"]), 0);
+        assert_eq!(exit(&["runbook", "--version"]), 0);
+    }
+
+    #[test]
+    fn an_unknown_flag_suggests_the_right_one() {
+        let stop = parse(["runbook", "run", "x", "--dry-rn"]).unwrap_err();
+        assert!(
+            stop.error.to_string().contains("--dry-run"),
+            "{}",
+            stop.error
+        );
+    }
+
+    #[test]
+    fn resume_edited_takes_a_file_or_none() {
+        let edited = |words: &[&str]| match parse(words).unwrap().command {
+            Command::Resume(resume) => resume.edited,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(edited(&["runbook", "resume", "r"]), None);
+        assert_eq!(edited(&["runbook", "resume", "r", "--edited"]), Some(None));
+        assert_eq!(
+            edited(&["runbook", "resume", "r", "--edited", "f"]),
+            Some(Some("f".into()))
+        );
+    }
+
+    #[test]
+    fn every_dry_run_spelling_is_the_same() {
+        for word in ["--dry-run", "--check", "-C"] {
+            let Command::Run(run) = parse(["runbook", "run", "x", word]).unwrap().command else {
+                panic!("not a run");
+            };
+            assert!(run.dry_run, "{word}");
+        }
+    }
+
+    #[test]
+    fn help_fits_80_columns() {
+        fn check(command: &mut clap::Command) {
+            let help = command.render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
+            command.get_subcommands_mut().for_each(check);
+        }
+        let mut command = Cli::command().term_width(80);
+        command.build();
+        check(&mut command);
+    }
+}

@@ -1,0 +1,207 @@
+//! The block at the end of a session: what was done, what failed and where, what had changed by then, and
+//! the commands that make sense next. Read at 3 a.m.; exact and calm.
+
+use crate::journal::Ending;
+use crate::model::{RunId, Target};
+use crate::operation::{Class, Report};
+
+use super::look::{Look, Tone, counted, elapsed};
+use super::terminal::failure;
+use super::{Event, OperationOutcome};
+
+/// Effects that are listed; more are counted.
+const LISTED: usize = 20;
+
+/// What a session did so far.
+#[derive(Debug, Default)]
+pub struct Tally {
+    changed: usize,
+    already: usize,
+    commands: usize,
+    planned: usize,
+    replayed: usize,
+    failed: Vec<(String, Report)>,
+    effects: Vec<String>,
+}
+
+impl Tally {
+    /// Counts an event.
+    pub fn note(&mut self, event: &Event) {
+        let Event::OperationEnded {
+            scope,
+            class,
+            target,
+            summary,
+            outcome,
+            ..
+        } = event
+        else {
+            return;
+        };
+        match (class, outcome) {
+            (_, OperationOutcome::Failed { report }) => {
+                let steps = scope.steps().join(" / ");
+                let place = match scope.branches().join("/") {
+                    branch if branch.is_empty() => steps,
+                    branch => format!("{steps}, {branch}"),
+                };
+                self.failed
+                    .push((format!("{place}: {summary}"), report.clone()));
+            }
+            (Class::Command, OperationOutcome::Ok { .. } | OperationOutcome::Changed { .. }) => {
+                self.commands += 1;
+                self.effects.push(effect("ran", target, summary));
+            }
+            (_, OperationOutcome::Changed { .. }) => {
+                self.changed += 1;
+                self.effects.push(effect("changed", target, summary));
+            }
+            (Class::Change | Class::Command, OperationOutcome::Skipped { .. })
+            | (Class::Change, OperationOutcome::Ok { .. }) => self.already += 1,
+            (Class::Change | Class::Command, OperationOutcome::Planned { .. }) => self.planned += 1,
+            (_, OperationOutcome::Replayed) => self.replayed += 1,
+            _ => {}
+        }
+    }
+
+    fn counts(&self) -> String {
+        let parts = [
+            (self.changed, "changed"),
+            (self.already, "already right"),
+            (
+                self.commands,
+                if self.commands == 1 {
+                    "command"
+                } else {
+                    "commands"
+                },
+            ),
+            (self.failed.len(), "failed"),
+            (self.planned, "planned"),
+            (self.replayed, "replayed"),
+        ];
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| format!("{number} {word}"))
+            .collect();
+        if parts.is_empty() {
+            "nothing was changed".to_owned()
+        } else {
+            parts.join(", ")
+        }
+    }
+}
+
+fn effect(word: &str, target: &Target, summary: &str) -> String {
+    match target {
+        Target::Run => format!("{word:<8}{summary}"),
+        other => format!("{word:<8}{other}: {summary}"),
+    }
+}
+
+/// The words for an ending.
+pub fn ending_word(ending: Ending) -> (Tone, &'static str) {
+    match ending {
+        Ending::Done => (Tone::Good, "done"),
+        Ending::Finished => (Tone::Good, "finished early"),
+        Ending::Failed => (Tone::Bad, "FAILED"),
+        Ending::Unreachable => (Tone::Bad, "UNREACHABLE"),
+        Ending::Undecided => (Tone::Warn, "a person must decide"),
+        Ending::Interrupted => (Tone::Warn, "interrupted"),
+        Ending::Aborted => (Tone::Warn, "aborted"),
+        Ending::Undone => (Tone::Good, "undone"),
+    }
+}
+
+/// The commands that make sense after an ending, each with its purpose.
+pub fn next_commands(run: &RunId, ending: Ending) -> Vec<(String, &'static str)> {
+    let resume = |purpose| (format!("runbook resume {run}"), purpose);
+    let undo = (format!("runbook undo {run}"), "put back what it changed");
+    let show = (
+        format!("runbook show {run}"),
+        "read everything that happened",
+    );
+    let status = (format!("runbook status {run}"), "see what must be decided");
+    match ending {
+        Ending::Failed => vec![resume("go on, once the cause is fixed"), undo, show],
+        Ending::Unreachable => vec![resume("go on, once it can be reached"), undo, show],
+        Ending::Interrupted => vec![resume("go on where it stopped"), undo, show],
+        Ending::Undecided => vec![status, resume("go on, once that is decided"), undo, show],
+        Ending::Done | Ending::Finished | Ending::Aborted => vec![undo, show],
+        Ending::Undone => vec![show],
+    }
+}
+
+/// Those commands as lines.
+pub fn next_lines(look: &Look, run: &RunId, ending: Ending) -> Vec<String> {
+    let commands = next_commands(run, ending);
+    let longest = commands.iter().map(|(command, _)| command.len()).max();
+    let longest = longest.unwrap_or_default();
+    let mut out = vec!["next:".to_owned()];
+    for (command, purpose) in commands {
+        let command = format!("{command:<longest$}");
+        if 4 + longest + purpose.len() <= look.width {
+            out.push(format!("  {}  {purpose}", look.paint(Tone::Cool, &command)));
+        } else {
+            out.push(format!("  {}", look.paint(Tone::Cool, command.trim_end())));
+            out.push(format!("      {purpose}"));
+        }
+    }
+    out
+}
+
+/// The block.
+pub fn block(
+    look: &Look,
+    tally: &Tally,
+    run: Option<&RunId>,
+    ending: Ending,
+    message: &str,
+    elapsed_ms: u64,
+) -> Vec<String> {
+    let (tone, word) = ending_word(ending);
+    let mut out = vec![
+        String::new(),
+        format!(
+            "{} in {}: {}",
+            look.paint(tone, word),
+            elapsed(elapsed_ms),
+            tally.counts()
+        ),
+    ];
+    out.extend(look.lines(message));
+    if !tally.failed.is_empty() {
+        out.push("failed:".to_owned());
+        for (place, report) in &tally.failed {
+            out.push(format!("  {}", look.line(place)));
+            out.extend(failure(look, 4, report));
+        }
+    }
+    let ended_well = matches!(ending, Ending::Done | Ending::Finished | Ending::Undone);
+    if !ended_well && run.is_some() {
+        out.extend(changed_by_then(look, tally));
+    }
+    if let Some(run) = run {
+        out.extend(next_lines(look, run, ending));
+    }
+    out
+}
+
+fn changed_by_then(look: &Look, tally: &Tally) -> Vec<String> {
+    let mut out = Vec::new();
+    if tally.effects.is_empty() {
+        out.push("changed in this session: nothing".to_owned());
+    } else {
+        out.push("changed in this session:".to_owned());
+        let listed = tally.effects.iter().take(LISTED);
+        out.extend(listed.map(|effect| format!("  {}", look.line(effect))));
+        if let Some(more @ 1..) = tally.effects.len().checked_sub(LISTED) {
+            out.push(format!("  and {}", counted(more, "more", "more")));
+        }
+    }
+    if tally.replayed > 0 {
+        out.push("earlier sessions of this run may have changed more; `show` has all".to_owned());
+    }
+    out
+}
