@@ -12,6 +12,8 @@ mod cluster;
 mod command;
 mod error;
 mod fleet;
+mod local;
+pub mod shell;
 
 pub use access::{HostAccess, Route, SshRoute};
 pub use cancel::{Cancel, Interruption};
@@ -23,6 +25,7 @@ pub use command::{
 };
 pub use error::TransportError;
 pub use fleet::{ActingFleet, ObservingFleet};
+pub use local::{LocalLink, LocalTarget};
 
 use std::time::Duration;
 
