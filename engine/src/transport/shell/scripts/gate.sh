@@ -9,6 +9,9 @@
 #   rc      how it ended; written last
 marker=$1 token=$2 epoch=$3 limit=$4 whole=$5 mask=$6
 umask 077
+# They are there before the gate is, so that whoever sees the gate can read them.
+: >>"$marker/stdout"
+: >>"$marker/stderr"
 boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
 born=$(birth "$$")
 printf 'start\nboot %s\nepoch %s\npid %s\nborn %s\ntoken %s\n' "$boot" "$epoch" "$$" "$born" "$token" >"$marker/start.$token"
@@ -17,8 +20,6 @@ ln "$marker/start.$token" "$marker/gate" 2>/dev/null
 won=$?
 rm -f "$marker/start.$token"
 [ "$won" = 0 ] || exit 0
-: >"$marker/stdout"
-: >"$marker/stderr"
 sync_paths "$marker"
 
 supervise=$RUNBOOK_SUPERVISE
