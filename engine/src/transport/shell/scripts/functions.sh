@@ -7,7 +7,7 @@ sync_paths() {
 
 # how_it_ended NOTICE: turns what supervise.sh printed into `exit N`, `signal N` or `timeout`.
 how_it_ended() {
-    ended=${1##*job }
+    ended=${1##*job=}
     job=${ended%% *}
     ended=${ended#* status }
     status=${ended%% *}
@@ -16,7 +16,7 @@ how_it_ended() {
     if [ "$status" -gt 128 ] && [ "$status" -le 192 ]; then
         case $1 in
         *"Done($status)"* | *"[1]"*"Exit $status"*) ;;
-        *"[1]"* | *": $job "*) echo "signal $((status - 128))"; return ;;
+        *"[1]"* | *" $job "*) echo "signal $((status - 128))"; return ;;
         esac
     fi
     echo "exit $status"

@@ -47,6 +47,6 @@ while :; do
     [ -n "$woken" ] || break
 done
 jobs %1
-echo "job $job status $status $timed."
+echo "job=$job status $status $timed."
 if [ -n "$timed$RUNBOOK_SWEEP" ]; then kill -9 "-$job" 2>/dev/null; fi
 if [ -n "$watch" ]; then kill -9 "-$watch" 2>/dev/null || kill -9 "$watch" 2>/dev/null; fi
