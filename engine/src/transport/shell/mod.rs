@@ -25,6 +25,7 @@ use crate::transport::{
 use exchange::{BOOT, Body, Decoder, letter};
 pub use link::ShellLink;
 use link::{Exchange, LinkEnd};
+pub(super) use quote::word as quote_word;
 
 const FRAME: &str = include_str!("scripts/frame.sh");
 const FUNCTIONS: &str = include_str!("scripts/functions.sh");

@@ -2,7 +2,7 @@
 
 /// A word that any POSIX shell reads back as exactly `text`: in single quotes, where nothing has a meaning but
 /// the single quote itself. `None` if there is a NUL, which no argument of a program can hold.
-pub(super) fn word(text: &str) -> Option<String> {
+pub(in crate::transport) fn word(text: &str) -> Option<String> {
     (!text.contains('\0')).then(|| format!("'{}'", text.replace('\'', r"'\''")))
 }
 
