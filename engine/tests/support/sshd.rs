@@ -63,19 +63,30 @@ impl Sshd {
 
     /// Kills the server's side of every connection, as a network that goes away would.
     pub fn drop_connections(&self) {
+        for pid in self.connections() {
+            let _ = Process::new("kill")
+                .args(["-9", &pid])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+
+    /// The processes of the server that serve a connection.
+    pub fn connections(&self) -> Vec<String> {
         let parent = self.process.id().to_string();
         let list = Process::new("ps")
-            .args(["-A", "-o", "pid=,ppid="])
+            .args(["-A", "-o", "pid=,ppid=,stat="])
             .output()
             .unwrap();
-        for line in String::from_utf8(list.stdout).unwrap().lines() {
-            let mut fields = line.split_whitespace();
-            if let (Some(pid), Some(ppid)) = (fields.next(), fields.next())
-                && ppid == parent
-            {
-                let _ = Process::new("kill").args(["-9", pid]).status();
-            }
-        }
+        String::from_utf8(list.stdout)
+            .unwrap()
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.split_whitespace();
+                let (pid, ppid, state) = (fields.next()?, fields.next()?, fields.next()?);
+                (ppid == parent && !state.starts_with('Z')).then(|| pid.to_owned())
+            })
+            .collect()
     }
 
     fn write_client_files(&self) {
