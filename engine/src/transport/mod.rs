@@ -12,6 +12,10 @@ mod cluster;
 mod command;
 mod error;
 mod fleet;
+mod hosts;
+mod local;
+pub mod shell;
+mod ssh;
 
 pub use access::{HostAccess, Route, SshRoute};
 pub use cancel::{Cancel, Interruption};
@@ -23,6 +27,9 @@ pub use command::{
 };
 pub use error::TransportError;
 pub use fleet::{ActingFleet, ObservingFleet};
+pub use hosts::HostFleet;
+pub use local::{LocalLink, LocalTarget};
+pub use ssh::{SshLink, SshPool, SshTarget};
 
 use std::time::Duration;
 

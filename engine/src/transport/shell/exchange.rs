@@ -1,0 +1,199 @@
+//! The form of every exchange: one line that carries a script and its arguments, then the input; an answer
+//! framed by a random word.
+//!
+//! The script travels on standard input, so that the login shell (whatever it is) and the list of processes
+//! see only [`BOOT`], nothing has to fit into an argument, and no secret shows in `ps`.
+
+use super::link::{Heard, Receiver};
+use super::quote::line_word;
+use crate::transport::Stream;
+
+/// Reads one line byte by byte (as POSIX wants of `read` on a pipe), so that the rest is left to the script.
+/// Nothing runs if the line does not come to its end: the connection was lost before.
+pub(super) const BOOT: &str = r#"n=$(printf "\nx");n=${n%x};IFS= read -r l&&eval "$l""#;
+
+/// A script with its variables and arguments, ready to be sent.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// What goes to standard input.
+    pub input: Vec<u8>,
+    /// The word that frames the answer.
+    pub nonce: String,
+}
+
+/// A text holds a NUL byte, which no shell word can.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct HasNul;
+
+/// Writes a letter: `script` runs with `variables` set and with `arguments` as its positional parameters after
+/// the nonce; `input` is left for it on its standard input.
+pub(super) fn letter(
+    script: &str,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+    input: &[&[u8]],
+) -> Result<Letter, HasNul> {
+    let nonce = uuid::Uuid::now_v7().simple().to_string();
+    let mut line = format!("set -- '{nonce}'");
+    for argument in arguments {
+        line.push(' ');
+        line.push_str(&line_word(argument).ok_or(HasNul)?);
+    }
+    for (name, value) in variables {
+        line.push_str(&format!("; {name}={}", line_word(value).ok_or(HasNul)?));
+    }
+    line.push_str("; eval ");
+    line.push_str(&line_word(script).ok_or(HasNul)?);
+    line.push('\n');
+    let mut bytes = line.into_bytes();
+    for part in input {
+        bytes.extend_from_slice(part);
+    }
+    Ok(Letter {
+        input: bytes,
+        nonce,
+    })
+}
+
+/// Takes the body of an answer while it comes.
+pub(super) trait Body: Send {
+    /// A piece of what the script put out between the frames.
+    fn body(&mut self, stream: Stream, bytes: &[u8]);
+}
+
+/// Finds the frame of an answer in two streams.
+pub(super) struct Decoder<'a> {
+    stdout: Framed,
+    stderr: Framed,
+    body: &'a mut dyn Body,
+}
+
+impl<'a> Decoder<'a> {
+    pub(super) fn new(nonce: &str, body: &'a mut dyn Body) -> Self {
+        Self {
+            stdout: Framed::new(nonce),
+            stderr: Framed::new(nonce),
+            body,
+        }
+    }
+
+    /// Whether the script has begun at all.
+    pub(super) fn began(&self) -> bool {
+        self.stdout.state != Place::Before
+    }
+
+    /// The words at the end, if the answer is complete.
+    pub(super) fn words(self) -> Option<String> {
+        (self.stdout.state == Place::After)
+            .then(|| String::from_utf8_lossy(&self.stdout.held).into_owned())
+    }
+
+    /// What came on standard error outside the frame: the words of a login shell, of sudo.
+    pub(super) fn noise(&self) -> String {
+        let bytes = match self.stderr.state {
+            Place::Before => &self.stderr.held,
+            _ => &self.stderr.noise,
+        };
+        String::from_utf8_lossy(bytes).trim().to_owned()
+    }
+}
+
+impl Receiver for Decoder<'_> {
+    fn receive(&mut self, stream: Stream, bytes: &[u8]) -> Heard {
+        let framed = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        let body = &mut *self.body;
+        framed.push(bytes, &mut |piece| body.body(stream, piece));
+        if self.stdout.state == Place::After && self.stderr.state == Place::After {
+            Heard::Everything
+        } else {
+            Heard::More
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Before,
+    Inside,
+    Words,
+    After,
+}
+
+/// One stream: `…noise… \nNONCE {\n body \nNONCE } words\n`.
+struct Framed {
+    state: Place,
+    opening: Vec<u8>,
+    closing: Vec<u8>,
+    held: Vec<u8>,
+    noise: Vec<u8>,
+}
+
+/// How much of what precedes the frame is kept for messages, in bytes.
+const NOISE_LIMIT: usize = 8 << 10;
+
+impl Framed {
+    fn new(nonce: &str) -> Self {
+        Self {
+            state: Place::Before,
+            opening: format!("\n{nonce} {{\n").into_bytes(),
+            closing: format!("\n{nonce} }} ").into_bytes(),
+            held: Vec::new(),
+            noise: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8], body: &mut dyn FnMut(&[u8])) {
+        self.held.extend_from_slice(bytes);
+        if self.state == Place::Before {
+            match find(&self.held, &self.opening) {
+                Some(at) => {
+                    self.noise = self.held[..at.min(NOISE_LIMIT)].to_vec();
+                    self.held.drain(..at + self.opening.len());
+                    self.state = Place::Inside;
+                }
+                None => {
+                    let surplus = self.held.len().saturating_sub(NOISE_LIMIT);
+                    self.held.drain(..surplus);
+                }
+            }
+        }
+        if self.state == Place::Inside {
+            match find(&self.held, &self.closing) {
+                Some(at) => {
+                    body(&self.held[..at]);
+                    self.held.drain(..at + self.closing.len());
+                    self.state = Place::Words;
+                }
+                None => {
+                    // The end could be the beginning of the closing frame; the rest is body.
+                    let safe = self.held.len().saturating_sub(self.closing.len() - 1);
+                    if safe > 0 {
+                        body(&self.held[..safe]);
+                        self.held.drain(..safe);
+                    }
+                }
+            }
+        }
+        if self.state == Place::Words
+            && let Some(end) = self.held.iter().position(|byte| *byte == b'\n')
+        {
+            self.held.truncate(end);
+            self.state = Place::After;
+        }
+    }
+}
+
+/// Where `needle`, which begins with a line feed, is in `hay`.
+fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = hay[from..].iter().position(|byte| *byte == needle[0]) {
+        if hay[from + at..].starts_with(needle) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
+    None
+}

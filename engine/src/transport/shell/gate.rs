@@ -1,0 +1,275 @@
+//! The gate (M4): commands that run at most once, whatever becomes of the connection and the engine.
+//!
+//! On the target each attempt of an operation has a directory of its own, `ops/<operation>.<attempt>`, and in
+//! it a name, `gate`, that can be linked only once: to a `start` record by the wrapper, which then runs the
+//! command, or to a `revoke` record by an engine that has to know that the command never will. `rc` is written
+//! last. Which epoch may launch is kept per operation, as names in `ops/<operation>.epoch/`: an engine first
+//! writes the name of its own epoch there and then refuses to go on if it sees a higher one, so that of two
+//! engines at least the older one sees the newer, without a lock.
+
+use super::exchange::Body;
+use super::probe::parse_exit;
+use super::{FUNCTIONS, Nothing, Question, SUPERVISE, ShellLink, ShellTarget, TOOLS_TO_RUN, quote};
+use super::{PATIENCE, seconds};
+use crate::model::OperationId;
+use crate::transport::{
+    Cancel, Captured, Completion, InFlight, Launch, OUTPUT_LIMIT, Output, OutputSink, SilentSink,
+    Stream, TransportError,
+};
+
+const MARKER: &str = include_str!("scripts/marker.sh");
+const GATE: &str = include_str!("scripts/gate.sh");
+
+const TOOLS_FOR_GATE: &[&str] = &[
+    "head", "wc", "tail", "ln", "mv", "rm", "mkdir", "ls", "sync",
+];
+
+/// Words and environment of a launched command pass through the environment of its wrapper, where Linux
+/// allows 128 KiB a string.
+const COMMAND_LIMIT: usize = 120 << 10;
+
+impl<L: ShellLink> ShellTarget<L> {
+    fn gate_question<'a>(
+        &'a self,
+        cancel: &Cancel,
+        arguments: &[&'a str],
+    ) -> Result<Question<'a>, TransportError> {
+        self.require(TOOLS_TO_RUN, cancel)?;
+        self.require(TOOLS_FOR_GATE, cancel)?;
+        let mut all = vec![self.marker_directory.as_deref().unwrap_or_default()];
+        all.extend(arguments);
+        Ok(Question::new(MARKER).arguments(&all))
+    }
+
+    pub(super) fn pass_gate(
+        &self,
+        launch: &Launch,
+        sink: &dyn OutputSink,
+        cancel: &Cancel,
+    ) -> Result<Completion, TransportError> {
+        let words: Option<Vec<String>> = self
+            .words_of(&launch.command)?
+            .into_iter()
+            .map(quote::word)
+            .collect();
+        let command = format!(
+            "set -- {}",
+            words
+                .ok_or_else(|| self.refused("a NUL byte cannot be part of a command"))?
+                .join(" ")
+        );
+        let exports = self.exports_of(&launch.command)?;
+        if command.len().max(exports.len()) > COMMAND_LIMIT {
+            return Err(self.refused(format!(
+                "the command is too long ({} bytes; at most {COMMAND_LIMIT}): pass large data by `stdin`",
+                command.len().max(exports.len())
+            )));
+        }
+        let wrapper = [FUNCTIONS, GATE].concat();
+        let stdin = launch.command.stdin.as_deref().unwrap_or_default();
+        let (exact, whole) = seconds(launch.timeout);
+        let (attempt, epoch) = (launch.attempt.to_string(), launch.epoch.to_string());
+        let (length, limit) = (stdin.len().to_string(), OUTPUT_LIMIT.to_string());
+        let mode = if launch.detach { "detach" } else { "follow" };
+        let marker = launch.marker.as_str();
+        let question = self
+            .gate_question(
+                cancel,
+                &[
+                    "launch", marker, &attempt, &epoch, &exact, &whole, &length, mode, &limit,
+                ],
+            )?
+            .variables(&[
+                ("supervise", SUPERVISE),
+                ("wrapper", &wrapper),
+                ("command", &command),
+                ("exports", &exports),
+            ])
+            .input(&[stdin])
+            .deadline(launch.detach.then_some(PATIENCE));
+        let mut frames = Frames::new((0, 0), sink);
+        let words = self.ask(&question, &mut frames, cancel)?;
+        self.completion(&words, frames)
+    }
+
+    pub(super) fn ask_gate(
+        &self,
+        marker: &OperationId,
+        attempt: u32,
+    ) -> Result<InFlight, TransportError> {
+        let cancel = Cancel::default();
+        let (attempt, limit) = (attempt.to_string(), OUTPUT_LIMIT.to_string());
+        let question =
+            self.gate_question(&cancel, &["inquire", marker.as_str(), &attempt, &limit])?;
+        let mut frames = Frames::new((0, 0), &SilentSink);
+        let words = self.ask(&question, &mut frames, &cancel)?;
+        match words.as_str() {
+            "never" => Ok(InFlight::NeverRan),
+            "running" => Ok(InFlight::Running),
+            _ => match words.strip_prefix("unknown ") {
+                Some(what) => Ok(InFlight::Unknown(what.to_owned())),
+                None => match self.completion(&words, frames)? {
+                    Completion::Ended(output) => Ok(InFlight::Ended(output)),
+                    Completion::Started => Ok(InFlight::Running),
+                },
+            },
+        }
+    }
+
+    pub(super) fn follow_gate(
+        &self,
+        launch: &Launch,
+        seen: (u64, u64),
+        sink: &dyn OutputSink,
+        cancel: &Cancel,
+    ) -> Result<Completion, TransportError> {
+        let (attempt, limit) = (launch.attempt.to_string(), OUTPUT_LIMIT.to_string());
+        let question = self
+            .gate_question(
+                cancel,
+                &["attach", launch.marker.as_str(), &attempt, &limit],
+            )?
+            .deadline(None);
+        let mut frames = Frames::new(seen, sink);
+        let words = self.ask(&question, &mut frames, cancel)?;
+        self.completion(&words, frames)
+    }
+
+    pub(super) fn forget_markers(&self, markers: &[OperationId]) -> Result<(), TransportError> {
+        let cancel = Cancel::default();
+        let mut arguments = vec!["forget"];
+        arguments.extend(markers.iter().map(OperationId::as_str));
+        let question = self.gate_question(&cancel, &arguments)?;
+        match self.ask(&question, &mut Nothing, &cancel)?.as_str() {
+            "done" => Ok(()),
+            words => Err(self.puzzled(words)),
+        }
+    }
+
+    /// `started`, `ended STDOUT STDERR HOW`, or `unknown WORDS`, which becomes a lost effect: the executor asks.
+    fn completion(&self, words: &str, frames: Frames<'_>) -> Result<Completion, TransportError> {
+        if words == "started" {
+            return Ok(Completion::Started);
+        }
+        if let Some(what) = words.strip_prefix("unknown ") {
+            return Err(self.lost(format!("the command is gone: {what}")));
+        }
+        let parsed = (|| {
+            let mut fields = words.strip_prefix("ended ")?.splitn(3, ' ');
+            let stdout: u64 = fields.next()?.parse().ok()?;
+            let stderr: u64 = fields.next()?.parse().ok()?;
+            let exit = parse_exit(fields.next()?)?;
+            Some((stdout, stderr, exit))
+        })();
+        let (stdout, stderr, exit) = parsed.ok_or_else(|| self.puzzled(words))?;
+        Ok(Completion::Ended(Output {
+            exit,
+            stdout: counted(frames.stdout.captured, stdout),
+            stderr: counted(frames.stderr.captured, stderr),
+        }))
+    }
+}
+
+/// The target sends no more than [`OUTPUT_LIMIT`] bytes of a stream, and how many there are.
+fn counted(mut captured: Captured, total: u64) -> Captured {
+    captured.dropped = total.saturating_sub(captured.bytes.len() as u64);
+    captured
+}
+
+/// Output as it travels: a line `o LENGTH` or `e LENGTH`, then the bytes; `b 0` is a sign of life.
+struct Frames<'a> {
+    stdout: Track,
+    stderr: Track,
+    header: Vec<u8>,
+    piece: Option<(Stream, u64)>,
+    sink: &'a dyn OutputSink,
+}
+
+/// One stream: what there is of it, and from where on the sink wants it.
+struct Track {
+    captured: Captured,
+    position: u64,
+    seen: u64,
+}
+
+impl Track {
+    fn new(seen: u64) -> Self {
+        Self {
+            captured: Captured::default(),
+            position: 0,
+            seen,
+        }
+    }
+}
+
+impl<'a> Frames<'a> {
+    fn new(seen: (u64, u64), sink: &'a dyn OutputSink) -> Self {
+        Self {
+            stdout: Track::new(seen.0),
+            stderr: Track::new(seen.1),
+            header: Vec::new(),
+            piece: None,
+            sink,
+        }
+    }
+
+    fn deliver(&mut self, stream: Stream, bytes: &[u8]) {
+        let track = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        track.captured.push(bytes);
+        let known = track.seen.saturating_sub(track.position) as usize;
+        track.position += bytes.len() as u64;
+        if let Some(fresh) = bytes.get(known..)
+            && !fresh.is_empty()
+        {
+            self.sink.output(stream, fresh);
+        }
+    }
+
+    /// A header line is complete: the bytes that follow it belong to this stream.
+    fn announced(&mut self) {
+        let header = String::from_utf8_lossy(&self.header).into_owned();
+        self.header.clear();
+        let Some((letter, length)) = header.split_once(' ') else {
+            return;
+        };
+        let stream = match letter {
+            "o" => Stream::Stdout,
+            "e" => Stream::Stderr,
+            _ => return,
+        };
+        if let Ok(length @ 1..) = length.parse() {
+            self.piece = Some((stream, length));
+        }
+    }
+}
+
+impl Body for Frames<'_> {
+    fn body(&mut self, stream: Stream, mut bytes: &[u8]) {
+        if stream == Stream::Stderr {
+            return;
+        }
+        while !bytes.is_empty() {
+            match self.piece {
+                Some((of, left)) => {
+                    let length = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                    self.deliver(of, &bytes[..length]);
+                    bytes = &bytes[length..];
+                    let left = left - length as u64;
+                    self.piece = (left > 0).then_some((of, left));
+                }
+                None => {
+                    let end = bytes.iter().position(|byte| *byte == b'\n');
+                    self.header
+                        .extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
+                    bytes = end.map_or(&[], |end| &bytes[end + 1..]);
+                    if end.is_some() {
+                        self.announced();
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What a transport must be able to do so that files, probes and the gate work on it: run one fixed shell
+//! command with a standard input and hand over what comes out.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::model::Target;
+use crate::transport::{Cancel, Stream, TransportError};
+
+/// Whether a receiver has heard enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// More is to come.
+    More,
+    /// The answer is complete.
+    Everything,
+}
+
+/// Takes what an exchange puts out.
+pub trait Receiver: Send {
+    /// A piece of output, as it was read.
+    fn receive(&mut self, stream: Stream, bytes: &[u8]) -> Heard;
+}
+
+/// How an exchange ended as far as the link can see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkEnd {
+    /// The receiver has heard everything.
+    Heard,
+    /// The command ended, with this status where it is known, before the receiver had heard everything.
+    Ended(Option<i32>),
+}
+
+/// One exchange with a target.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// Program and arguments. Plain words; a link that goes through a shell quotes them.
+    pub words: &'a [&'a str],
+    /// Its standard input, closed after the last byte.
+    pub input: &'a [u8],
+    /// The answer must be complete within this time; none waits for ever.
+    pub deadline: Option<Duration>,
+}
+
+/// A way to a POSIX shell.
+pub trait ShellLink: Send + Sync {
+    /// Where it leads.
+    fn target(&self) -> &Target;
+
+    /// Runs the words there. Blocks the calling thread.
+    ///
+    /// # Errors
+    /// [`TransportError::Unreachable`] if nothing was started, [`TransportError::Lost`] if the connection went
+    /// away or was silent past the deadline, [`TransportError::Interrupted`] at the second interruption.
+    fn exchange(
+        &self,
+        exchange: &Exchange<'_>,
+        receiver: &mut dyn Receiver,
+        cancel: &Cancel,
+    ) -> Result<LinkEnd, TransportError>;
+}
+
+/// How the moving of bytes ended.
+#[derive(Debug)]
+pub(in crate::transport) enum Pumped {
+    /// The receiver has heard everything.
+    Heard,
+    /// Both outputs are at their end.
+    Closed,
+    /// The user does not want to wait.
+    Interrupted,
+    /// The deadline has passed.
+    TimedOut,
+    /// An output could not be read.
+    Failed(io::Error),
+}
+
+/// Moves input and output until the receiver has heard everything or both outputs end.
+pub(in crate::transport) async fn pump(
+    stdin: impl AsyncWrite + Unpin,
+    stdout: impl AsyncRead + Unpin,
+    stderr: impl AsyncRead + Unpin,
+    exchange: &Exchange<'_>,
+    receiver: &mut dyn Receiver,
+    cancel: &Cancel,
+) -> Pumped {
+    let deadline = async {
+        match exchange.deadline {
+            Some(deadline) => tokio::time::sleep(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    let feed = async move {
+        let mut stdin = stdin;
+        // A command need not read its input: that it closed the pipe is not our failure.
+        let _ = stdin.write_all(exchange.input).await;
+        let _ = stdin.shutdown().await;
+        drop(stdin);
+        std::future::pending::<Pumped>().await
+    };
+    tokio::select! {
+        pumped = feed => pumped,
+        pumped = listen(stdout, stderr, receiver) => pumped,
+        () = cancel.at_once() => Pumped::Interrupted,
+        () = deadline => Pumped::TimedOut,
+    }
+}
+
+async fn listen(
+    mut stdout: impl AsyncRead + Unpin,
+    mut stderr: impl AsyncRead + Unpin,
+    receiver: &mut dyn Receiver,
+) -> Pumped {
+    let mut out = vec![0; 64 << 10];
+    let mut err = vec![0; 16 << 10];
+    let (mut out_open, mut err_open) = (true, true);
+    while out_open || err_open {
+        let (stream, read) = tokio::select! {
+            read = stdout.read(&mut out), if out_open => (Stream::Stdout, read),
+            read = stderr.read(&mut err), if err_open => (Stream::Stderr, read),
+        };
+        let (buffer, open) = match stream {
+            Stream::Stdout => (&out, &mut out_open),
+            Stream::Stderr => (&err, &mut err_open),
+        };
+        match read {
+            Ok(0) => *open = false,
+            Ok(length) => {
+                if receiver.receive(stream, &buffer[..length]) == Heard::Everything {
+                    return Pumped::Heard;
+                }
+            }
+            Err(error) => return Pumped::Failed(error),
+        }
+    }
+    Pumped::Closed
+}
