@@ -110,6 +110,22 @@ impl Secrets {
         map_strings(json_text, |content| known.json.redact(content))
     }
 
+    /// Like [`Secrets::redact_json`], but leaves a string alone whose whole content `kept` accepts.
+    pub(crate) fn redact_json_except(
+        &self,
+        json_text: &str,
+        kept: impl Fn(&str) -> bool,
+    ) -> String {
+        let known = self.known();
+        map_strings(json_text, |content| {
+            if kept(content) {
+                content.to_owned()
+            } else {
+                known.json.redact(content)
+            }
+        })
+    }
+
     /// The JSON text that [`Secrets::redact_json`] was given. Marks of secrets that are not known stay.
     pub fn reveal_json(&self, json_text: &str) -> String {
         let known = self.known();
