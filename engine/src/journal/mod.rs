@@ -1,8 +1,36 @@
 //! The durable record of a run. Knows no script and no transport.
 
+mod chain;
+mod crash;
+mod database;
+mod encode;
+mod entry;
+mod error;
+mod fresh;
+mod history;
+mod layout;
+mod lock;
+mod mirror;
+mod private;
 mod record;
+mod state_directory;
+mod store;
+mod verify;
+mod writer;
 
+pub use entry::{Entry, EntryState, SessionEntry, StepEntry};
+pub use error::JournalError;
+pub use history::History;
+pub use lock::RunLock;
 pub use record::{
     BlobId, ChangeIntent, Ending, Intent, Outcome, OutcomeResult, Parameter, Record,
     RecordedFailure, RunHeader, SessionKind, SourceText, StepStatus, Stored,
 };
+pub use state_directory::{RunDirectory, StateDirectory};
+pub use store::Journal;
+pub use verify::{Verification, verify};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

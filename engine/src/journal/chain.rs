@@ -1,0 +1,103 @@
+//! The rows of a journal and the hashes that tie each to the one before.
+//!
+//! SQLite alone drops the confirmed tail of a write-ahead log in which one bit has flipped, without a word.
+//! A chain shows that something changed; together with the mirror it shows that something is missing.
+
+use blake3::Hash;
+use jiff::Timestamp;
+
+use super::BlobId;
+
+/// What the first row is chained to.
+pub(super) const ORIGIN: Hash = Hash::from_bytes([0; 32]);
+
+/// A record as it is stored: redacted, serialised, chained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub seq: u64,
+    /// As text, so that what is hashed is exactly what is stored.
+    pub at: String,
+    pub body: String,
+    pub hash: Hash,
+}
+
+impl Row {
+    /// The row that follows the one with the hash `previous`.
+    pub fn chained(previous: Hash, seq: u64, at: Timestamp, body: String) -> Self {
+        let at = at.to_string();
+        let hash = link(previous, seq, &at, &body);
+        Self {
+            seq,
+            at,
+            body,
+            hash,
+        }
+    }
+
+    /// Whether the row is what was written after the row with the hash `previous`.
+    pub fn follows(&self, previous: Hash) -> bool {
+        self.hash == link(previous, self.seq, &self.at, &self.body)
+    }
+}
+
+fn link(previous: Hash, seq: u64, at: &str, body: &str) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(previous.as_bytes());
+    hasher.update(&seq.to_le_bytes());
+    // With its length, so that no byte can move between time and body.
+    hasher.update(&(at.len() as u64).to_le_bytes());
+    hasher.update(at.as_bytes());
+    hasher.update(body.as_bytes());
+    hasher.finalize()
+}
+
+/// What a blob holds, and so how it was redacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BlobForm {
+    /// JSON: only its strings are redacted.
+    Json,
+    /// Any other text.
+    Text,
+    /// Not text: stored in base64, in which secrets are found too.
+    Base64,
+}
+
+impl BlobForm {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Text => "text",
+            Self::Base64 => "base64",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Json, Self::Text, Self::Base64]
+            .into_iter()
+            .find(|form| form.as_str() == text)
+    }
+}
+
+/// A blob as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredBlob {
+    pub id: BlobId,
+    pub form: BlobForm,
+    pub text: String,
+}
+
+impl StoredBlob {
+    pub fn new(form: BlobForm, text: String) -> Self {
+        let id = Self::id_of(&text);
+        Self { id, form, text }
+    }
+
+    /// Whether the text is the one that the id names.
+    pub fn is_intact(&self) -> bool {
+        self.id == Self::id_of(&self.text)
+    }
+
+    fn id_of(text: &str) -> BlobId {
+        BlobId(blake3::hash(text.as_bytes()).to_hex().to_string())
+    }
+}

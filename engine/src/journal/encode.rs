@@ -1,0 +1,222 @@
+//! Between records and blobs and the redacted text that is stored.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::chain::{BlobForm, Row, StoredBlob};
+use super::{Intent, JournalError, Record, Stored};
+use crate::model::Secrets;
+
+/// The record as it is stored. What the format itself says (names of fields and variants, ids, hashes,
+/// times) is left alone: it is not the secret even where it looks like it, and without it a journal could
+/// not be read by someone who does not know the secrets.
+pub(super) fn record_text(record: &Record, secrets: &Secrets) -> String {
+    let text = serde_json::to_string(record).expect("a record always has a JSON form");
+    if secrets.names().is_empty() {
+        return secrets.redact_json(&text);
+    }
+    let own = own_words(record);
+    secrets.redact_json_except(&text, |content| {
+        WORDS.contains(&content) || own.contains(content)
+    })
+}
+
+/// The record of a row, as its writer saw it if `secrets` are known.
+pub(super) fn stored(row: &Row, secrets: &Secrets) -> Result<Stored, JournalError> {
+    let illegal = |what: String| JournalError::Illegal { seq: row.seq, what };
+    let body = secrets.reveal_json(&row.body);
+    Ok(Stored {
+        seq: row.seq,
+        at: row
+            .at
+            .parse()
+            .map_err(|error| illegal(format!("its time {:?} is none ({error})", row.at)))?,
+        record: serde_json::from_str(&body)
+            .map_err(|error| illegal(format!("it cannot be read ({error})")))?,
+    })
+}
+
+/// The blob as it is stored.
+pub(super) fn blob(bytes: &[u8], secrets: &Secrets) -> StoredBlob {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
+            let own = |content: &str| WORDS.contains(&content);
+            StoredBlob::new(BlobForm::Json, secrets.redact_json_except(text, own))
+        }
+        Ok(text) => StoredBlob::new(BlobForm::Text, secrets.redact(text)),
+        Err(_) => StoredBlob::new(BlobForm::Base64, secrets.redact(&STANDARD.encode(bytes))),
+    }
+}
+
+/// The bytes of a stored blob, as its writer saw them if `secrets` are known.
+pub(super) fn bytes(blob: &StoredBlob, secrets: &Secrets) -> Result<Vec<u8>, JournalError> {
+    match blob.form {
+        BlobForm::Json => Ok(secrets.reveal_json(&blob.text).into_bytes()),
+        BlobForm::Text => Ok(secrets.reveal(&blob.text).into_bytes()),
+        BlobForm::Base64 => STANDARD
+            .decode(secrets.reveal(&blob.text))
+            .map_err(|_| JournalError::NoBlob(format!("{} without its secrets", blob.id.0))),
+    }
+}
+
+/// Ids, hashes and times of this very record.
+fn own_words(record: &Record) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    match record {
+        Record::RunStarted(header) => {
+            words.extend([header.run.to_string(), header.seed.clone()]);
+            let sources = header.sources.iter().chain(&header.inventory);
+            words.extend(sources.map(|source| source.blob.0.clone()));
+        }
+        Record::Observed { intent, .. } | Record::Intent(intent) => {
+            intent_words(intent, &mut words)
+        }
+        Record::Outcome(outcome) => words.extend([outcome.id.to_string()]),
+        Record::Resolved { operation, .. } => words.extend([operation.to_string()]),
+        Record::Retried { operations, .. } => {
+            words.extend(operations.iter().map(ToString::to_string));
+        }
+        Record::Edited {
+            sources,
+            reused,
+            orphaned,
+            ..
+        } => {
+            words.extend(sources.iter().map(|source| source.blob.0.clone()));
+            words.extend(reused.values().chain(orphaned).map(ToString::to_string));
+        }
+        Record::Ended { failed, .. } => words.extend(failed.iter().map(ToString::to_string)),
+        _ => {}
+    }
+    words
+}
+
+fn intent_words(intent: &Intent, words: &mut BTreeSet<String>) {
+    words.extend([intent.id.to_string(), intent.fingerprint.clone()]);
+    words.extend(intent.undoes.iter().map(ToString::to_string));
+    words.extend(intent.deadline.iter().map(ToString::to_string));
+    if let Some(change) = &intent.change {
+        words.extend([change.before.0.clone(), change.after.0.clone()]);
+        words.extend([
+            change.before_fingerprint.clone(),
+            change.after_fingerprint.clone(),
+        ]);
+    }
+}
+
+/// Names of fields and variants in records and images.
+const WORDS: &[&str] = &[
+    "$unknown_until_run",
+    "abort",
+    "aborted",
+    "absent",
+    "action",
+    "after",
+    "after_fingerprint",
+    "api_version",
+    "arguments",
+    "assert",
+    "attempt",
+    "base64",
+    "because",
+    "before",
+    "before_fingerprint",
+    "behaviour",
+    "blob",
+    "bool",
+    "branch",
+    "change",
+    "changed",
+    "class",
+    "cluster",
+    "column",
+    "command",
+    "container",
+    "content",
+    "context",
+    "deadline",
+    "decision",
+    "detail",
+    "done",
+    "edited",
+    "edition",
+    "ended",
+    "ending",
+    "engine",
+    "epoch",
+    "failed",
+    "file",
+    "fingerprint",
+    "finished",
+    "float",
+    "hint",
+    "host",
+    "intent",
+    "interrupted",
+    "inventory",
+    "irreversible",
+    "kind",
+    "kubeconfig",
+    "label",
+    "limit",
+    "line",
+    "list",
+    "message",
+    "mode",
+    "name",
+    "namespace",
+    "null",
+    "object",
+    "observe",
+    "observed",
+    "operation",
+    "operations",
+    "operator",
+    "origin",
+    "orphaned",
+    "outcome",
+    "parallel",
+    "parameters",
+    "path",
+    "present",
+    "record",
+    "recovered",
+    "report",
+    "resolved",
+    "result",
+    "resume",
+    "retried",
+    "retry",
+    "reused",
+    "run_started",
+    "schema",
+    "scope",
+    "scripted",
+    "seed",
+    "selinux",
+    "session_started",
+    "skipped",
+    "source",
+    "sources",
+    "status",
+    "step",
+    "step_ended",
+    "step_started",
+    "stopped",
+    "subject",
+    "summary",
+    "target",
+    "tell",
+    "text",
+    "title",
+    "undecided",
+    "undo",
+    "undoes",
+    "undone",
+    "unknown",
+    "unreachable",
+    "value",
+    "wait",
+];

@@ -1,0 +1,47 @@
+//! The files of a run's journal.
+
+use std::path::{Path, PathBuf};
+
+use super::RunDirectory;
+
+pub(super) fn database(directory: &RunDirectory) -> PathBuf {
+    directory.path().join("journal.db")
+}
+
+pub(super) fn mirror(directory: &RunDirectory) -> PathBuf {
+    directory.path().join("journal.jsonl")
+}
+
+/// A complete copy that takes the database's place; see `fresh.rs`.
+pub(super) fn ready(directory: &RunDirectory) -> PathBuf {
+    directory.path().join("journal.db.ready")
+}
+
+/// A copy that is being made.
+pub(super) fn fresh(directory: &RunDirectory) -> PathBuf {
+    directory.path().join("journal.db.fresh")
+}
+
+/// The database's write-ahead log. It stays behind only where a process did not close the journal.
+pub(super) fn log(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// The index of the write-ahead log.
+pub(super) fn log_index(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-shm");
+    name.into()
+}
+
+/// The database to read: the copy, while it is taking the other's place.
+pub(super) fn readable_database(directory: &RunDirectory) -> PathBuf {
+    let ready = ready(directory);
+    if ready.exists() {
+        ready
+    } else {
+        database(directory)
+    }
+}

@@ -1,0 +1,58 @@
+//! One run at a time on the same thing (M8): an advisory lock that the system releases when its holder dies.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write as _;
+use std::path::Path;
+
+use super::JournalError;
+use super::private::private_file;
+
+/// A held lock; dropping it releases it. Files that the standard library opens are closed on exec, so no
+/// child (such as an ssh master that outlives the run) keeps it.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+}
+
+impl RunLock {
+    pub(super) fn acquire(
+        directory: &Path,
+        scope: &str,
+        holder: &str,
+    ) -> Result<Self, JournalError> {
+        let name = blake3::hash(scope.as_bytes()).to_hex();
+        let path = directory.join(format!("{}.lock", &name[..32]));
+        let mut options = private_file();
+        // Not truncated: until the lock is ours, the text is the holder's.
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options
+            .open(&path)
+            .map_err(JournalError::io("open the lock", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(JournalError::Locked {
+                    scope: scope.to_owned(),
+                    holder: holder_of(&path),
+                });
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(JournalError::io("take the lock", &path)(error));
+            }
+        }
+        let since = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
+        let text = format!("{holder}, process {}, since {since}", std::process::id());
+        file.set_len(0)
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .map_err(JournalError::io("write the lock", &path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn holder_of(path: &Path) -> String {
+    match fs::read_to_string(path) {
+        Ok(text) if !text.is_empty() => text,
+        // Between its lock and its text, or unreadable: the refusal stands all the same.
+        _ => "a process that has not yet written who it is".to_owned(),
+    }
+}

@@ -1,0 +1,273 @@
+//! The journal of one run, as the rest of the engine uses it.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+
+use super::crash::CrashPoint;
+use super::database::Database;
+use super::mirror::{self, Mirror};
+use super::private::{check_local, check_private, create_directory};
+use super::verify::{Content, chained_rows};
+use super::writer::{Message, NewRow, Shared, Writer};
+use super::{BlobId, JournalError, Record, RunDirectory, Stored, encode, fresh, layout};
+use crate::model::Secrets;
+
+/// The durable record of one run, open for writing. Clones write to the same journal; when the last one is
+/// dropped, everything noted is made durable and the journal is closed.
+#[derive(Clone)]
+pub struct Journal {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    directory: RunDirectory,
+    secrets: Arc<Secrets>,
+    shared: Arc<Shared>,
+    queue: Mutex<Queue>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Numbers records in the very order in which they are sent.
+struct Queue {
+    next: u64,
+    sender: Sender<Message>,
+}
+
+impl Journal {
+    /// Begins the journal of a new run.
+    pub fn create(directory: &RunDirectory, secrets: Arc<Secrets>) -> Result<Self, JournalError> {
+        create_directory(directory.path())?;
+        check_private(directory.path())?;
+        check_local(directory.path())?;
+        let database = Database::create(&layout::database(directory))?;
+        Self::start(directory, secrets, database, &[])
+    }
+
+    /// Opens the journal of a run that was begun, and gives its records.
+    ///
+    /// # Errors
+    /// If anything that was confirmed is missing or changed, or a newer engine wrote it.
+    pub fn open(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+    ) -> Result<(Self, Vec<Stored>), JournalError> {
+        let path = layout::database(directory);
+        if !layout::readable_database(directory).exists() {
+            return Err(JournalError::Missing(path));
+        }
+        check_private(directory.path())?;
+        check_local(directory.path())?;
+        let old = Database::open_read_only(&layout::readable_database(directory))?;
+        let mirror = mirror::read(&layout::mirror(directory))?;
+        // Everything is checked before anything is moved or written.
+        let content = Content::load(&path, &old)?;
+        content.compare(&path, &mirror)?;
+        drop(old);
+        fresh::settle(directory)?;
+        check_private(&path)?;
+        if fresh::is_needed(directory) {
+            fresh::copy(directory, Database::open_read_only(&path)?)?;
+        }
+        if !content.is_mirrored(&mirror) {
+            mirror::rewrite(&layout::mirror(directory), &content.mirror_lines())?;
+        }
+        let database = Database::open(&path)?;
+        // What was copied is read once more: it is what the run goes on with.
+        let rows = chained_rows(&path, &database)?;
+        if rows != content.rows {
+            return Err(JournalError::corrupt(
+                &path,
+                "it changed while it was opened; another process writes to it",
+            ));
+        }
+        let records = rows.iter().map(|row| encode::stored(row, &secrets));
+        let records = records.collect::<Result<Vec<_>, _>>()?;
+        if records.is_empty() {
+            return Err(JournalError::NeverStarted(path));
+        }
+        Ok((
+            Self::start(directory, secrets, database, &content.rows)?,
+            records,
+        ))
+    }
+
+    /// The records of a run, with its secrets hidden, also while another process writes them.
+    pub fn read(directory: &RunDirectory) -> Result<Vec<Stored>, JournalError> {
+        let path = layout::readable_database(directory);
+        let database = Database::open_read_only(&path)?;
+        let rows = chained_rows(&path, &database)?;
+        let unknown = Secrets::new();
+        rows.iter()
+            .map(|row| encode::stored(row, &unknown))
+            .collect()
+    }
+
+    /// Stores a blob; durable no later than the next committed record.
+    pub fn store_blob(&self, bytes: &[u8]) -> BlobId {
+        let blob = encode::blob(bytes, &self.inner.secrets);
+        let id = blob.id.clone();
+        // A writer that is gone has poisoned the journal, which the record that needs the blob will say.
+        let _ = self.inner.queue().sender.send(Message::Blob(blob));
+        id
+    }
+
+    /// A blob's bytes.
+    pub fn blob(&self, id: &BlobId) -> Result<Vec<u8>, JournalError> {
+        // It may not have been written yet.
+        self.flush()?;
+        find_blob(&self.inner.directory, id, &self.inner.secrets)
+    }
+
+    /// A blob's bytes, with the run's secrets hidden.
+    pub fn read_blob(directory: &RunDirectory, id: &BlobId) -> Result<Vec<u8>, JournalError> {
+        find_blob(directory, id, &Secrets::new())
+    }
+
+    /// Adds a record without waiting: it is durable no later than the next committed one.
+    pub fn note(&self, record: Record) -> Result<Stored, JournalError> {
+        let stored = self.send(vec![record], None)?;
+        Ok(stored.into_iter().next().expect("one record in, one out"))
+    }
+
+    /// Adds a record and waits until it, and everything before it, is durable.
+    pub fn commit(&self, record: Record) -> Result<Stored, JournalError> {
+        let stored = self.commit_all(vec![record])?;
+        Ok(stored.into_iter().next().expect("one record in, one out"))
+    }
+
+    /// Adds records that follow each other directly, and waits until they are durable.
+    pub fn commit_all(&self, records: Vec<Record>) -> Result<Vec<Stored>, JournalError> {
+        self.send_and_wait(records)
+    }
+
+    /// Waits until everything noted so far is durable.
+    pub fn flush(&self) -> Result<(), JournalError> {
+        self.send_and_wait(Vec::new()).map(|_| ())
+    }
+
+    /// Why nothing more can be written, if a write or sync failed.
+    pub fn poisoned(&self) -> Option<String> {
+        self.inner.shared.poison.get().cloned()
+    }
+
+    /// Transactions written since the journal was opened: what a run pays for durability.
+    pub fn commits(&self) -> u64 {
+        self.inner.shared.commits.load(Ordering::Relaxed)
+    }
+
+    fn start(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+        database: Database,
+        rows: &[super::chain::Row],
+    ) -> Result<Self, JournalError> {
+        let shared = Arc::new(Shared::default());
+        let writer = Writer {
+            database,
+            mirror: Mirror::open(&layout::mirror(directory))?,
+            head: rows.last().map_or(super::chain::ORIGIN, |row| row.hash),
+            crash: CrashPoint::from_environment(),
+            shared: Arc::clone(&shared),
+        };
+        super::private::sync_directory(directory.path())?;
+        let (sender, messages) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run(&messages))
+            .map_err(JournalError::io("start the writer of", directory.path()))?;
+        let next = rows.len() as u64 + 1;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                directory: directory.clone(),
+                secrets,
+                shared,
+                queue: Mutex::new(Queue { next, sender }),
+                writer: Some(thread),
+            }),
+        })
+    }
+
+    fn send_and_wait(&self, records: Vec<Record>) -> Result<Vec<Stored>, JournalError> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let stored = self.send(records, Some(answer))?;
+        match answered.recv() {
+            Ok(Ok(())) => Ok(stored),
+            Ok(Err(reason)) => Err(JournalError::Poisoned(reason)),
+            Err(_) => Err(self.gone()),
+        }
+    }
+
+    fn send(
+        &self,
+        records: Vec<Record>,
+        barrier: Option<mpsc::SyncSender<Result<(), String>>>,
+    ) -> Result<Vec<Stored>, JournalError> {
+        if let Some(reason) = self.poisoned() {
+            return Err(JournalError::Poisoned(reason));
+        }
+        // Serialised and redacted before the lock, which orders the branches.
+        let secrets = &self.inner.secrets;
+        let bodies: Vec<String> = records
+            .iter()
+            .map(|record| encode::record_text(record, secrets))
+            .collect();
+        let mut queue = self.inner.queue();
+        let mut stored = Vec::with_capacity(records.len());
+        for (record, body) in records.into_iter().zip(bodies) {
+            let (seq, at) = (queue.next, Timestamp::now());
+            let sync_mirror = matches!(record, Record::StepEnded { .. } | Record::Ended { .. });
+            let row = NewRow {
+                seq,
+                at,
+                body,
+                sync_mirror,
+            };
+            let sent = queue.sender.send(Message::Record(row));
+            sent.map_err(|_| self.gone())?;
+            queue.next += 1;
+            stored.push(Stored { seq, at, record });
+        }
+        if let Some(barrier) = barrier {
+            let sent = queue.sender.send(Message::Barrier(barrier));
+            sent.map_err(|_| self.gone())?;
+        }
+        Ok(stored)
+    }
+
+    fn gone(&self) -> JournalError {
+        let reason = self.poisoned();
+        JournalError::Poisoned(reason.unwrap_or_else(|| "its writer stopped".to_owned()))
+    }
+}
+
+impl Inner {
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let _ = self.queue().sender.send(Message::Close);
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has closed nothing; the next process copies the journal.
+            let _ = writer.join();
+        }
+    }
+}
+
+fn find_blob(
+    directory: &RunDirectory,
+    id: &BlobId,
+    secrets: &Secrets,
+) -> Result<Vec<u8>, JournalError> {
+    let database = Database::open_read_only(&layout::readable_database(directory))?;
+    match database.blob(id)? {
+        Some(blob) => encode::bytes(&blob, secrets),
+        None => Err(JournalError::NoBlob(id.0.clone())),
+    }
+}
