@@ -122,7 +122,7 @@ proptest! {
     fn revealing_is_exact(values in prop::collection::vec("[ab\"\\\\'é\n<%‹]{4,9}", 0..4), text in soup()) {
         let secrets = Secrets::new();
         for (number, value) in values.iter().enumerate() {
-            secrets.add(&["A", "B", "C", "D"][number], value).unwrap();
+            secrets.add(["A", "B", "C", "D"][number], value).unwrap();
         }
         let planted = format!("{text}{}{text}", values.concat());
         for text in [&text, &planted] {
