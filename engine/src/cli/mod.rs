@@ -1,3 +1,66 @@
-//! The command line: arguments and what each command does with them.
+//! The command line: arguments and what each command does with them. One file a command.
 
 pub mod args;
+mod answers;
+mod check;
+mod console;
+mod doc;
+mod ending;
+mod fleet;
+mod ground;
+mod inspect;
+mod lab;
+mod prepare;
+mod problem;
+mod resolve;
+mod resume;
+mod run;
+mod runtime;
+mod secrets;
+mod session;
+mod undo;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use console::Console;
+use problem::Problem;
+
+/// Runs the program: reads the arguments, does what they ask, returns the exit status of design 7.
+pub fn main() -> ExitCode {
+    let cli = match args::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(stop) => {
+            // Nothing can be done about a closed stdout or stderr here.
+            let _ = stop.error.print();
+            return ExitCode::from(stop.exit);
+        }
+    };
+    console::start_log(&cli.global);
+    let console = Console::new(&cli.global);
+    let exit = dispatch(&cli, &console).unwrap_or_else(|problem| {
+        console.problem(&problem);
+        problem.exit
+    });
+    ExitCode::from(exit)
+}
+
+fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
+    match &cli.command {
+        Command::Run(run) => run::run(run, &cli.global, console),
+        Command::Resume(resume) => resume::resume(resume, &cli.global, console),
+        Command::Resolve(resolve) => resolve::resolve(resolve, &cli.global, console),
+        Command::Undo(undo) => undo::undo(undo, &cli.global, console),
+        Command::List => inspect::list(&cli.global, console),
+        Command::Status { run } => inspect::status(run.as_ref(), &cli.global, console),
+        Command::Show { run, json } => inspect::show(run, *json, &cli.global, console),
+        Command::Verify { run } => inspect::verify(run, &cli.global, console),
+        Command::Check { files } => check::check(files, console),
+        Command::Doc { file } => doc::doc(file.as_deref(), console),
+        Command::Lab { command } => lab::lab(command, &cli.global, console),
+        Command::Completions { shell } => {
+            args::completions(*shell, &mut std::io::stdout());
+            Ok(0)
+        }
+    }
+}

@@ -1,1 +1,7 @@
-//! (To be filled.)
+//! Pure functions of text: diffs, edits, suggestions, durations.
+
+pub mod diff;
+pub mod duration;
+pub mod line;
+pub mod suggest;
+pub mod yaml;

@@ -1,0 +1,272 @@
+//! `runbook run`: look at everything, then either plan (dry run) or do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::answers::{Answers, who};
+use super::args::{self, Global, Output};
+use super::console::Console;
+use super::ground::{Ground, Place};
+use super::problem::{Problem, USAGE};
+use super::runtime::{listen_for_interrupts, runtime};
+use super::secrets::SecretsOfUser;
+use super::session::{self, Opening};
+use super::{answers, prepare};
+use crate::executor::{Announcer, DryRun, Executor, Ledger, Live, Replay};
+use crate::journal::{
+    BlobId, History, Journal, Parameter, Record, RunHeader, SessionKind, SourceText, StateDirectory, Stored,
+};
+use crate::model::{RunId, Secrets};
+use crate::report::{Diagnostic, EventSink, PlanCollector};
+use crate::script::{Header, Program, Session, SessionParts, SourceSet};
+use crate::transport::{ActingFleet, Cancel};
+
+/// The version of the rules of replay: a journal is replayed under the rules that it was written under.
+pub const BEHAVIOUR: u32 = 1;
+
+/// Everything that was looked at before anything is touched.
+pub struct Prepared {
+    /// The texts.
+    pub sources: Arc<SourceSet>,
+    /// The header.
+    pub header: Header,
+    /// The parameters.
+    pub parameters: BTreeMap<String, Parameter>,
+    /// Where it happens.
+    pub ground: Ground,
+}
+
+/// Opens the state directory.
+pub fn state(global: &Global) -> Result<StateDirectory, Problem> {
+    let root = match &global.state_dir {
+        Some(root) => root.clone(),
+        None => StateDirectory::default_root()?,
+    };
+    Ok(StateDirectory::open(root)?)
+}
+
+/// Runs or dry-runs a runbook.
+pub fn run(run: &args::Run, global: &Global, console: &Console) -> Result<u8, Problem> {
+    let place = Place {
+        lab: run.lab.clone(),
+        inventory: run.inventory.clone().filter(|_| run.lab.is_none() || !inherited(run)).map(|path| (path, None)),
+        limit: run.limit.clone(),
+        context: run.context.clone(),
+        kubeconfig: run.kubeconfig.clone(),
+        parallel: run.parallel.unwrap_or_default(),
+    };
+    let sources = prepare::load(&run.runbook)?;
+    let labs = labs(global)?;
+    let ground = Ground::survey(place, labs)?;
+    let header = prepare::checked(&sources, &ground.names(), console)?;
+    let parameters = prepare::parameters(&header, run)?;
+    let prepared = Prepared { sources: Arc::new(sources), header, parameters, ground };
+    if run.dry_run { dry_run(run, &prepared, console) } else { live(run, prepared, global, console) }
+}
+
+/// Whether the inventory comes from the environment only: a lab named on the command line wins over that.
+fn inherited(run: &args::Run) -> bool {
+    run.inventory.is_some() && std::env::var_os("RUNBOOK_INVENTORY").is_some_and(|path| Some(path.as_os_str()) == run.inventory.as_deref().map(std::path::Path::as_os_str))
+}
+
+/// Where labs keep their state, without making anything: a dry run writes nothing.
+pub fn labs(global: &Global) -> Result<std::path::PathBuf, Problem> {
+    let root = match &global.state_dir {
+        Some(root) => root.clone(),
+        None => StateDirectory::default_root()?,
+    };
+    Ok(root.join("labs"))
+}
+
+fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8, Problem> {
+    let started = Instant::now();
+    let runtime = runtime()?;
+    let cancel = Cancel::default();
+    listen_for_interrupts(&runtime, cancel.clone());
+    let secrets = Arc::new(Secrets::new());
+    let plan = Arc::new(PlanCollector::default());
+    let events = console.events(run.talk.output, true, vec![plan.clone() as Arc<dyn EventSink>]);
+    let announcer = Announcer::new(events, secrets.clone());
+    let asker = Arc::new(Answers::new(&run.talk, console));
+    let fleet = prepared.ground.observing(&runtime)?;
+    let executor = Arc::new(DryRun::new(fleet, announcer.clone(), asker, cancel));
+    let session = session_of(prepared, executor, secrets, console);
+    let program = program(prepared.sources.clone(), session, true)?;
+    let title = prepared.header.title.clone();
+    session::begin(&announcer, None, Opening { title, mode: "dry run", on: prepared.ground.title() });
+    let end = session::evaluate(&program);
+    let verdict = session::finish(&announcer, None, end, started);
+    let plan = plan.plan();
+    if run.talk.output == Output::Text {
+        console.print(&plan.render(&console.out));
+    }
+    conclude(&verdict, &prepared.sources, console);
+    Ok(if verdict.exit == 0 && run.detailed_exitcode && !plan.is_empty() { 2 } else { verdict.exit })
+}
+
+/// Shows why a session failed.
+pub fn conclude(verdict: &super::ending::Verdict, sources: &SourceSet, console: &Console) {
+    if let Some(diagnostic) = verdict.diagnostic(sources) {
+        eprint!("\n{}", diagnostic.render(&console.err));
+    }
+}
+
+fn live(run: &args::Run, prepared: Prepared, global: &Global, console: &Console) -> Result<u8, Problem> {
+    let state = state(global)?;
+    let id = RunId::generate();
+    let scope = prepared.ground.scope();
+    let _lock = state.lock(&scope, &format!("run {id} by {}", who()))?;
+    let _own = state.lock(&format!("run {id}"), &format!("run {id} by {}", who()))?;
+    let secrets = Arc::new(Secrets::new());
+    let journal = Journal::create(&state.run(&id), secrets.clone())?;
+    let header = header(&id, &prepared, &journal, scope);
+    let mut records = vec![journal.commit(Record::RunStarted(Box::new(header)))?];
+    records.push(journal.commit(session_started(SessionKind::Run, 1))?);
+    let history = History::from_records(&records)?;
+    let ledger = Arc::new(Ledger::new(journal, history, secrets));
+    let work = Work { prepared, ledger, mode: "run" };
+    work.go(&run.talk, console)
+}
+
+/// A run with its journal open, ready to be evaluated live.
+pub struct Work {
+    /// What was prepared.
+    pub prepared: Prepared,
+    /// The journal.
+    pub ledger: Arc<Ledger>,
+    /// `run` or `resume`.
+    pub mode: &'static str,
+}
+
+impl Work {
+    /// Evaluates the script: what is recorded is replayed, the rest is done.
+    pub fn go(self, talk: &args::Talk, console: &Console) -> Result<u8, Problem> {
+        let started = Instant::now();
+        let runtime = runtime()?;
+        let cancel = Cancel::default();
+        listen_for_interrupts(&runtime, cancel.clone());
+        let events = console.events(talk.output, talk.diff, Vec::new());
+        let announcer = Announcer::new(events, self.ledger.secrets().clone());
+        let asker = Arc::new(Answers::new(talk, console));
+        let fleet = self.prepared.ground.acting(&runtime)?;
+        let parallel = self.prepared.ground.parallel();
+        let live = Live::new(self.ledger.clone(), fleet.clone(), announcer.clone(), asker, cancel, parallel);
+        let executor = Arc::new(Replay::new(self.ledger.clone(), announcer.clone(), live));
+        let session = session_of(&self.prepared, executor, self.ledger.secrets().clone(), console);
+        let program = program(self.prepared.sources.clone(), session, false)?;
+        let opening = Opening {
+            title: self.prepared.header.title.clone(),
+            mode: self.mode,
+            on: self.prepared.ground.title(),
+        };
+        session::begin(&announcer, Some(self.ledger.run()), opening);
+        let end = session::evaluate(&program);
+        let verdict = session::finish(&announcer, Some(&self.ledger), end, started);
+        if verdict.exit == 0 {
+            forget_markers(&*fleet, &self.ledger, &announcer);
+        }
+        fleet.close();
+        conclude(&verdict, &self.prepared.sources, console);
+        Ok(verdict.exit)
+    }
+}
+
+/// Removes what commands left on their targets. The run is closed: nobody will ask any more.
+fn forget_markers(fleet: &dyn ActingFleet, ledger: &Ledger, announcer: &Announcer) {
+    let mut by_target: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for entry in ledger.history().entries() {
+        if entry.intent.class == crate::operation::Class::Command {
+            by_target.entry(entry.intent.target.clone()).or_default().push(entry.intent.id.clone());
+        }
+    }
+    for (target, markers) in by_target {
+        if let Err(error) = fleet.actor(&target).and_then(|actor| actor.forget(&markers)) {
+            announcer.warn(&format!("the markers of finished commands stay on {target}: {error}"));
+        }
+    }
+}
+
+/// The words of a session over its executor.
+pub fn session_of(
+    prepared: &Prepared,
+    executor: Arc<dyn Executor>,
+    secrets: Arc<Secrets>,
+    console: &Console,
+) -> Arc<Session> {
+    Session::new(SessionParts {
+        executor,
+        script: prepared.sources.main.clone(),
+        parameters: prepared.parameters.clone(),
+        inventory: prepared.ground.inventory.clone(),
+        hosts: prepared.ground.hosts.clone(),
+        secrets,
+        secret_source: Arc::new(SecretsOfUser { interactive: console.interactive() }),
+        parallel: prepared.ground.parallel(),
+        undo: None,
+    })
+}
+
+/// The program of a session.
+pub fn program(sources: Arc<SourceSet>, session: Arc<Session>, dry_run: bool) -> Result<Program, Problem> {
+    Program::new(sources, session, dry_run)
+        .map_err(|report| Problem { diagnostics: vec![Diagnostic::error(report.message)], exit: USAGE })
+}
+
+/// The record of a session that begins.
+pub fn session_started(kind: SessionKind, epoch: u64) -> Record {
+    Record::SessionStarted {
+        kind,
+        epoch,
+        pid: std::process::id(),
+        operator: answers::who(),
+        engine: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+fn header(id: &RunId, prepared: &Prepared, journal: &Journal, scope: String) -> RunHeader {
+    let pin = |name: &str, text: &str| SourceText { name: name.to_owned(), blob: journal.store_blob(text.as_bytes()) };
+    let place = prepared.ground.place();
+    RunHeader {
+        schema: crate::journal::SCHEMA,
+        engine: env!("CARGO_PKG_VERSION").into(),
+        behaviour: BEHAVIOUR,
+        run: id.clone(),
+        title: prepared.header.title.clone(),
+        sources: prepared.sources.iter().map(|(name, text)| pin(name, text)).collect(),
+        parameters: prepared.parameters.clone(),
+        inventory: prepared
+            .ground
+            .text
+            .as_deref()
+            .zip(place.inventory.as_ref())
+            .map(|(text, (path, _))| pin(&path.display().to_string(), text)),
+        lab: place.lab.clone(),
+        limit: place.limit.clone(),
+        context: place.context.clone(),
+        kubeconfig: place.kubeconfig.as_ref().map(|path| path.display().to_string()),
+        parallel: prepared.ground.parallel(),
+        scope,
+        seed: uuid::Uuid::now_v7().simple().to_string() + &uuid::Uuid::new_v4().simple().to_string(),
+    }
+}
+
+/// The pinned texts of a run.
+pub fn pinned(journal: &Journal, texts: &[SourceText]) -> Result<SourceSet, Problem> {
+    let read = |blob: &BlobId| -> Result<String, Problem> {
+        let bytes = journal.blob(blob)?;
+        String::from_utf8(bytes)
+            .map_err(|_| Problem::failed(Diagnostic::error("a pinned text in the journal is not UTF-8")))
+    };
+    let mut set = BTreeMap::new();
+    for text in texts {
+        set.insert(text.name.clone(), read(&text.blob)?);
+    }
+    let main = texts.first().map(|text| text.name.clone()).unwrap_or_default();
+    Ok(SourceSet::pinned(main, set))
+}
+
+/// All records so far, as a history.
+pub fn history(records: &[Stored]) -> Result<History, Problem> {
+    Ok(History::from_records(records)?)
+}

@@ -1,0 +1,70 @@
+//! One session of a run: evaluate the script, say how it ended, record it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::ending::{Verdict, verdict};
+use crate::executor::{Announcer, Ledger};
+use crate::journal::Record;
+use crate::model::RunId;
+use crate::report::Event;
+use crate::script::{Program, ScriptEnd, on_script_thread};
+
+/// What a session announces when it begins.
+pub struct Opening {
+    /// The runbook's title.
+    pub title: String,
+    /// `run`, `dry run`, `resume`, `undo`.
+    pub mode: &'static str,
+    /// On what it runs.
+    pub on: String,
+}
+
+/// Announces the beginning.
+pub fn begin(announcer: &Announcer, run: Option<&RunId>, opening: Opening) {
+    announcer.emit(Event::RunStarted {
+        run: run.cloned(),
+        title: opening.title,
+        mode: opening.mode,
+        on: opening.on,
+        at: jiff::Timestamp::now(),
+    });
+}
+
+/// Evaluates a script on its own thread.
+pub fn evaluate(program: &Program) -> ScriptEnd {
+    on_script_thread(|| program.evaluate()).unwrap_or_else(|error| {
+        let report = crate::operation::Report::new(format!("the script's thread could not run: {error}"));
+        ScriptEnd::Failed(Box::new(crate::operation::Failure::Failed(report)), Vec::new())
+    })
+}
+
+/// Records and announces the end. Gives the verdict back for its diagnostic.
+pub fn finish(
+    announcer: &Announcer,
+    ledger: Option<&Arc<Ledger>>,
+    end: ScriptEnd,
+    started: Instant,
+) -> Verdict {
+    let mut verdict = verdict(end);
+    if let Some(ledger) = ledger {
+        let record = Record::Ended {
+            ending: verdict.ending,
+            message: verdict.message.clone(),
+            failed: verdict.failed.clone(),
+        };
+        let written = ledger.commit(record).and_then(|()| ledger.journal().flush().map_err(Into::into));
+        if let (Err(failure), false) = (written, verdict.poisoned) {
+            verdict.message = format!("{}; and {failure}", verdict.message);
+            verdict.exit = super::problem::FAILED;
+        }
+    }
+    announcer.emit(Event::RunEnded {
+        run: ledger.map(|ledger| ledger.run().clone()),
+        ending: verdict.ending,
+        message: verdict.message.clone(),
+        exit: verdict.exit,
+        elapsed_ms: started.elapsed().as_millis() as u64,
+    });
+    verdict
+}
