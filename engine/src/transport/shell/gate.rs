@@ -6,6 +6,11 @@
 //! last. Which epoch may launch is kept per operation, as names in `ops/<operation>.epoch/`: an engine first
 //! writes the name of its own epoch there and then refuses to go on if it sees a higher one, so that of two
 //! engines at least the older one sees the newer, without a lock.
+//!
+//! Limits. The wrapper is in a session of its own, which a login manager that kills all processes of a user at
+//! logout (logind.conf(5), KillUserProcesses; never root's) does not respect. A process that leaves the
+//! command's process group is not reached by a timeout. A target whose markers were deleted cannot tell a
+//! command that ran from one that never did.
 
 use super::exchange::Body;
 use super::probe::parse_exit;
