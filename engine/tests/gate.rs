@@ -123,7 +123,7 @@ fn a_launch_gives_status_and_output() {
             ..Command::argv([
                 "sh",
                 "-c",
-                r#"cat; printf '%s|%s|' "$1" "$V" >&2; env | grep RUNBOOK >&2; umask >&2"#,
+                r#"cat; printf '%s|%s|' "$1" "$V" >&2; env | grep -E 'RUNBOOK_(WORDS|EXPORTS|SU|SWEEP|UMASK|JOB)' >&2; umask >&2"#,
                 "x",
                 "it's\n$(id)",
             ])
