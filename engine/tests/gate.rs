@@ -123,7 +123,7 @@ fn a_launch_gives_status_and_output() {
             ..Command::argv([
                 "sh",
                 "-c",
-                r#"cat; printf '%s|%s|' "$1" "$V" >&2; env | grep RUNBOOK >&2; umask >&2"#,
+                r#"cat; printf '%s|%s|' "$1" "$V" >&2; env | grep -E 'RUNBOOK_(WORDS|EXPORTS|SU|SWEEP|UMASK|JOB)' >&2; umask >&2"#,
                 "x",
                 "it's\n$(id)",
             ])
@@ -381,34 +381,41 @@ fn a_restarted_host_is_an_unknown_outcome() {
 
 #[test]
 fn a_timeout_is_kept_by_the_target_alone() {
-    for place in places() {
-        let pids = place.file("pids");
-        let text = format!(
-            "trap '' TERM; echo early; (sleep 60 & echo $! >>{0}; wait) & echo $! >>{0}; sleep 60; sleep 60",
-            pids.display()
-        );
-        let slow = Launch {
-            timeout: Some(Duration::from_secs(1)),
-            ..detached("slow", &text)
-        };
-        start(&place, &slow).unwrap();
-        let mut last = InFlight::Running;
-        wait_for("the end", || {
-            last = inquire(&place, &slow);
-            last != InFlight::Running
-        });
-        let InFlight::Ended(output) = last else {
-            panic!("{}: {last:?}", place.shell)
-        };
-        assert_eq!(
-            (output.exit, output.stdout.text().as_str()),
-            (Exit::TimedOut, "early\n"),
-            "{}",
-            place.shell
-        );
-        std::thread::sleep(Duration::from_millis(200));
-        for pid in std::fs::read_to_string(&pids).unwrap().lines() {
-            assert!(!alive(pid), "{}: {pid} lives", place.shell);
+    // Who is deaf to TERM: the command, or only what it has started.
+    for (name, command, child) in [
+        ("slow", "trap '' TERM;", ""),
+        ("orphan", "", "trap '' TERM;"),
+    ] {
+        for place in places() {
+            let pids = place.file("pids");
+            let text = format!(
+                "{command} echo early; ({child} sleep 60 & echo $! >>{0}; wait) & echo $! >>{0}; \
+                 ({child} while :; do sleep 0.1; done) & echo $! >>{0}; sleep 60; sleep 60",
+                pids.display()
+            );
+            let slow = Launch {
+                timeout: Some(Duration::from_secs(1)),
+                ..detached(name, &text)
+            };
+            start(&place, &slow).unwrap();
+            let mut last = InFlight::Running;
+            wait_for("the end", || {
+                last = inquire(&place, &slow);
+                last != InFlight::Running
+            });
+            let InFlight::Ended(output) = last else {
+                panic!("{}: {last:?}", place.shell)
+            };
+            assert_eq!(
+                (output.exit, output.stdout.text().as_str()),
+                (Exit::TimedOut, "early\n"),
+                "{}",
+                place.shell
+            );
+            std::thread::sleep(Duration::from_millis(200));
+            for pid in std::fs::read_to_string(&pids).unwrap().lines() {
+                assert!(!alive(pid), "{}: {pid} lives", place.shell);
+            }
         }
     }
 }

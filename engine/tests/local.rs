@@ -120,7 +120,9 @@ fn input_and_environment_reach_the_command() {
             },
         );
         assert_eq!(deaf.exit, Exit::Code(0));
-        let mut command = shell(r#"printf '%s|%s|%s' "$A" "$PATH" "$(env | grep -c RUNBOOK)""#);
+        let mut command = shell(
+            r#"printf '%s|%s|%s' "$A" "$PATH" "$(env | grep -Ec 'RUNBOOK_(WORDS|EXPORTS|SU|SWEEP|UMASK|JOB)')""#,
+        );
         command.env.insert("A".into(), "it's $(id)\nhere".into());
         let output = probe(&place, &command);
         assert!(

@@ -197,3 +197,76 @@ fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept(Vec<u8>, Vec<u8>);
+
+    impl Body for Kept {
+        fn body(&mut self, stream: Stream, bytes: &[u8]) {
+            match stream {
+                Stream::Stdout => self.0.extend_from_slice(bytes),
+                Stream::Stderr => self.1.extend_from_slice(bytes),
+            }
+        }
+    }
+
+    /// Bytes that look like frames more often than chance would have it.
+    fn tricky() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(b"\n".to_vec()),
+            Just(b"\nword".to_vec()),
+            Just(b"\nword {".to_vec()),
+            Just(b"\nword }".to_vec()),
+            Just(b"} \n".to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..20),
+        ];
+        proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_framed_body_survives_any_pieces(
+            noise in tricky(), body in tricky(), cuts in proptest::collection::vec(1usize..40, 1..40)
+        ) {
+            // Nobody but us knows the word, so nobody can write a frame before its time.
+            let genuine = |before: &[u8], frame: &[u8]| {
+                find(&[before, frame].concat(), frame) == Some(before.len())
+            };
+            prop_assume!(genuine(&noise, b"\nword {\n") && genuine(&body, b"\nword } "));
+            let message = [&noise[..], b"\nword {\n", &body, b"\nword } exit 3\n"].concat();
+            let mut kept = Kept::default();
+            let mut decoder = Decoder::new("word", &mut kept);
+            decoder.receive(Stream::Stderr, b"\nword {\nsaid\nword } exit 3\nlate");
+            let mut heard = Heard::More;
+            let mut rest = &message[..];
+            for cut in cuts.iter().cycle() {
+                let (piece, left) = rest.split_at((*cut).min(rest.len()));
+                heard = decoder.receive(Stream::Stdout, piece);
+                rest = left;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(heard, Heard::Everything);
+            prop_assert_eq!(decoder.words(), Some("exit 3".to_owned()));
+            prop_assert_eq!(kept.0, body);
+            prop_assert_eq!(kept.1, b"said");
+        }
+    }
+
+    #[test]
+    fn what_never_began_keeps_its_words() {
+        let mut kept = Kept::default();
+        let mut decoder = Decoder::new("word", &mut kept);
+        decoder.receive(Stream::Stderr, b"sudo: no\n");
+        assert!(!decoder.began());
+        assert_eq!(decoder.noise(), "sudo: no");
+        assert_eq!(decoder.words(), None);
+    }
+}

@@ -6,6 +6,11 @@
 //! last. Which epoch may launch is kept per operation, as names in `ops/<operation>.epoch/`: an engine first
 //! writes the name of its own epoch there and then refuses to go on if it sees a higher one, so that of two
 //! engines at least the older one sees the newer, without a lock.
+//!
+//! Limits. The wrapper is in a session of its own, which a login manager that kills all processes of a user at
+//! logout (logind.conf(5), KillUserProcesses; never root's) does not respect. A process that leaves the
+//! command's process group is not reached by a timeout. A target whose markers were deleted cannot tell a
+//! command that ran from one that never did.
 
 use super::exchange::Body;
 use super::probe::parse_exit;
@@ -270,6 +275,37 @@ impl Body for Frames<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Shown(Mutex<Vec<u8>>);
+
+    impl OutputSink for Shown {
+        fn output(&self, _stream: Stream, bytes: &[u8]) {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+        }
+    }
+
+    #[test]
+    fn frames_are_read_in_any_pieces_and_shown_from_where_the_sink_was() {
+        let message = b"o 5\nab\nc\nb 0\ne 2\nxyo 3\ndef";
+        for size in 1..message.len() {
+            let shown = Shown::default();
+            let mut frames = Frames::new((6, 1), &shown);
+            for piece in message.chunks(size) {
+                frames.body(Stream::Stdout, piece);
+            }
+            assert_eq!(frames.stdout.captured.bytes, b"ab\nc\ndef");
+            assert_eq!(frames.stderr.captured.bytes, b"xy");
+            assert_eq!(shown.0.into_inner().unwrap(), b"yef", "pieces of {size}");
         }
     }
 }

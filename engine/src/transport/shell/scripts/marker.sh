@@ -159,7 +159,7 @@ launch() {
     round=0
     until [ -e "$marker/gate" ]; do
         round=$((round + 1))
-        if ! kill -0 "$started" 2>/dev/null || [ "$round" -gt 600 ]; then
+        if ! kill -0 "$started" 2>/dev/null || [ "$round" -gt 3000 ]; then
             revoke && refuse "the command could not be started and never will be by this attempt (is the host out of memory, processes or disk?)"
         fi
         sleep 0.02 2>/dev/null || sleep 1

@@ -33,7 +33,7 @@ job=$!
 if [ -n "$limit" ]; then
     (apart sh -c '
         sleep "$1" 2>/dev/null || sleep "$2"
-        kill -USR1 "$3"
+        kill -USR1 "$3" || exit
         sleep "$4"
         kill -9 "-$5"
     ' runbook-watch "$limit" "$whole" "$$" "$grace" "$job") </dev/null >/dev/null 2>&1 3<&- 4>&- 5>&- &
