@@ -29,31 +29,6 @@ pub fn unified(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Strin
     }
 }
 
-/// The two differences that a person needs who decides about a file that is not as a run left it.
-pub fn three_way(
-    path: &str,
-    before: Option<&[u8]>,
-    after: Option<&[u8]>,
-    now: Option<&[u8]>,
-) -> String {
-    let part = |title: &str, from: Option<&[u8]>, to: Option<&[u8]>| {
-        let diff = unified(path, from, to);
-        format!(
-            "{title}\n{}",
-            if diff.is_empty() {
-                "(the same)\n"
-            } else {
-                &diff
-            }
-        )
-    };
-    format!(
-        "{}{}",
-        part("what the run changed (before → after):", before, after),
-        part("what was changed since (after → now):", after, now)
-    )
-}
-
 /// The text of what is one: UTF-8 without NUL.
 fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes)
@@ -252,15 +227,6 @@ mod tests {
             "--- /etc/x\n+++ /dev/null\nbinary files differ (1 → 0 bytes)\n"
         );
         assert!(unified("/etc/x", Some(b"a\0"), Some(b"a")).contains("2 → 1 bytes"));
-    }
-
-    #[test]
-    fn shows_a_conflict_in_two_parts() {
-        let shown = three_way("/etc/x", Some(b"a\n"), Some(b"b\n"), Some(b"c\n"));
-        let expected = "what the run changed (before → after):\n--- /etc/x\n+++ /etc/x\n@@ -1 +1 @@\n-a\n+b\n\
-                        what was changed since (after → now):\n--- /etc/x\n+++ /etc/x\n@@ -1 +1 @@\n-b\n+c\n";
-        assert_eq!(shown, expected);
-        assert!(three_way("/etc/x", None, Some(b"b\n"), Some(b"b\n")).ends_with("(the same)\n"));
     }
 
     #[test]
