@@ -293,7 +293,8 @@ impl Splice<'_> {
             let open = if depth == 0 { "" } else { "{" };
             out.push_str(&format!("{open}{}: ", written_key(key, Layout::Flow)));
         }
-        out + &value + &"}".repeat(keys.len().saturating_sub(1))
+        let close = "}".repeat(keys.len().saturating_sub(1));
+        format!("{out}{value}{close}")
     }
 
     /// The byte behind the colon of a key.

@@ -447,10 +447,11 @@ fn reads_documents_as_plain_data() {
     );
 }
 
-/// A comment header of any length is no obstacle.
+/// Comments of any length are no obstacle, also between a key and its value.
 #[test]
 fn many_comments_are_fine() {
-    let text = format!("{}flannel-iface: x\n", "# words\n".repeat(5000));
+    let comments = "  # words\n".repeat(200);
+    let text = format!("{comments}a:\n{comments}  b: 1\nflannel-iface: x\n");
     assert_eq!(set(&text, "eth0"), text.replace(": x", ": eth0"));
 }
 
