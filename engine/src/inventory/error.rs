@@ -1,48 +1,105 @@
 //! What is wrong with an inventory, and where.
 
-/// An error with its place in the file.
+use std::fmt;
+
+use crate::text::yaml::tree::{Node, Place, TreeError};
+
+/// An error with its place in the file. Written out, it names `file:line:column`, quotes the line and underlines what
+/// is meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
 pub struct InventoryError {
     /// What is wrong.
     pub message: String,
-    /// Line and column, from 1.
+    /// The file, as the user named it.
+    pub file: String,
+    /// Line and column, from 1; none where the file as a whole is meant.
     pub place: Option<(u32, u32)>,
     /// How many characters to underline.
     pub length: usize,
+    /// The line that is meant.
+    pub line: Option<String>,
     /// What to do.
     pub help: Option<String>,
 }
 
 impl InventoryError {
-    /// An error about a word of the file: found by its text, so that the reader sees the line.
-    pub fn about(text: &str, word: &str, message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: find(text, word), length: word.chars().count().max(1), help: None }
-    }
-
     /// With what to do.
     #[must_use]
-    pub fn help(mut self, help: Option<String>) -> Self {
-        self.help = help;
+    pub fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
         self
     }
 }
 
-/// The first place where a word stands as a whole, outside of comments.
-fn find(text: &str, word: &str) -> Option<(u32, u32)> {
-    let part = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    for (number, line) in text.lines().enumerate() {
-        let code = line.split(" #").next().unwrap_or_default();
-        if code.trim_start().starts_with('#') {
-            continue;
-        }
-        for (start, _) in code.match_indices(word) {
-            let before = code[..start].chars().next_back();
-            let after = code[start + word.len()..].chars().next();
-            if !before.is_some_and(part) && !after.is_some_and(part) {
-                return Some((number as u32 + 1, code[..start].chars().count() as u32 + 1));
+impl fmt::Display for InventoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some((line, column)) => {
+                write!(f, "{}:{line}:{column}: {}", self.file, self.message)?;
+                if let Some(quoted) = &self.line {
+                    let number = line.to_string();
+                    let margin = " ".repeat(number.len());
+                    // Tabs keep their width, so that the mark stands where it should.
+                    let before = quoted.chars().take(column.saturating_sub(1) as usize);
+                    let gap: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
+                    write!(
+                        f,
+                        "\n{margin} |\n{number} | {quoted}\n{margin} | {gap}{}",
+                        "^".repeat(self.length)
+                    )?;
+                }
             }
+            None => write!(f, "{}: {}", self.file, self.message)?,
+        }
+        match &self.help {
+            Some(help) => write!(f, "\nhelp: {help}"),
+            None => Ok(()),
         }
     }
-    None
+}
+
+/// The text that errors point into.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub name: &'a str,
+    pub text: &'a str,
+}
+
+impl Source<'_> {
+    /// An error about the file as a whole.
+    pub fn whole(&self, message: impl Into<String>) -> InventoryError {
+        InventoryError {
+            message: message.into(),
+            file: self.name.to_owned(),
+            place: None,
+            length: 0,
+            line: None,
+            help: None,
+        }
+    }
+
+    /// An error about a node: all of it where it is on one line, else its first line.
+    pub fn at(&self, node: &Node, message: impl Into<String>) -> InventoryError {
+        let written = self.text.get(node.range.clone()).unwrap_or_default();
+        let first = written.lines().next().unwrap_or_default();
+        self.point(node.place, first.trim_end().chars().count(), message)
+    }
+
+    /// An error of the parser.
+    pub fn unreadable(&self, error: &TreeError) -> InventoryError {
+        self.point(error.place, error.length, error.why.clone())
+    }
+
+    fn point(&self, place: Place, length: usize, message: impl Into<String>) -> InventoryError {
+        InventoryError {
+            place: Some((place.line, place.column)),
+            length: length.max(1),
+            line: self
+                .text
+                .lines()
+                .nth(place.line.saturating_sub(1) as usize)
+                .map(str::to_owned),
+            ..self.whole(message)
+        }
+    }
 }

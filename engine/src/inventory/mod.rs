@@ -2,15 +2,19 @@
 
 mod error;
 mod file;
+mod groups;
 mod pattern;
+mod reader;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::model::{HostName, Value};
+use crate::text::suggest;
 use crate::transport::{HostAccess, Route};
 
 pub use error::InventoryError;
+pub use pattern::LimitError;
 
 /// The hosts that a run can act on.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +43,21 @@ pub struct KubeAccess {
 }
 
 impl Inventory {
+    /// Reads the inventory in a file.
+    pub fn load(path: &Path) -> Result<Self, InventoryError> {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&name, &text),
+            Err(error) => {
+                let source = error::Source {
+                    name: &name,
+                    text: "",
+                };
+                Err(source.whole(format!("the inventory cannot be read: {error}")))
+            }
+        }
+    }
+
     /// Reads an inventory; `name` stands in errors.
     pub fn parse(name: &str, text: &str) -> Result<Self, InventoryError> {
         file::parse(name, text)
@@ -55,11 +74,28 @@ impl Inventory {
     }
 
     fn of<'a>(names: impl IntoIterator<Item = &'a str>, route: Route) -> Self {
-        let order: Vec<HostName> = names.into_iter().filter_map(|name| HostName::parse(name).ok()).collect();
-        let access = HostAccess { route, become_user: None };
-        let host = Host { access, variables: BTreeMap::new() };
-        let hosts = order.iter().map(|name| (name.clone(), host.clone())).collect();
-        Self { hosts, groups: BTreeMap::from([("all".to_owned(), order.clone())]), order, kube: None }
+        let order: Vec<HostName> = names
+            .into_iter()
+            .filter_map(|name| HostName::parse(name).ok())
+            .collect();
+        let access = HostAccess {
+            route,
+            become_user: None,
+        };
+        let host = Host {
+            access,
+            variables: BTreeMap::new(),
+        };
+        let hosts = order
+            .iter()
+            .map(|name| (name.clone(), host.clone()))
+            .collect();
+        Self {
+            hosts,
+            groups: BTreeMap::from([("all".to_owned(), order.clone())]),
+            order,
+            kube: None,
+        }
     }
 
     /// All hosts, in the order of the file.
@@ -77,14 +113,21 @@ impl Inventory {
         self.groups.keys().cloned().collect()
     }
 
-    /// The variables of a host: those of all, then of its groups, then its own; the later win.
+    /// The variables of a host: those of all, then of its groups (outer ones before those inside of them, else in
+    /// the order of the file), then its own; the later win.
     pub fn variables(&self, host: &HostName) -> BTreeMap<String, Value> {
-        self.hosts.get(host).map(|host| host.variables.clone()).unwrap_or_default()
+        self.hosts
+            .get(host)
+            .map(|host| host.variables.clone())
+            .unwrap_or_default()
     }
 
     /// How each host is reached.
     pub fn access(&self) -> BTreeMap<HostName, HostAccess> {
-        self.hosts.iter().map(|(name, host)| (name.clone(), host.access.clone())).collect()
+        self.hosts
+            .iter()
+            .map(|(name, host)| (name.clone(), host.access.clone()))
+            .collect()
     }
 
     /// The cluster, where the inventory names one.
@@ -94,13 +137,22 @@ impl Inventory {
 
     /// The hosts that a pattern names: names, groups and globs, `!` takes away, commas between. Matching nothing is
     /// an error: a typing mistake must not become a run on no host that looks like a success.
-    pub fn limit(&self, pattern: &str) -> Result<Vec<HostName>, String> {
+    pub fn limit(&self, pattern: &str) -> Result<Vec<HostName>, LimitError> {
         let chosen = pattern::select(self, pattern)?;
-        let hosts: Vec<HostName> = self.order.iter().filter(|host| chosen.contains(host)).cloned().collect();
-        if hosts.is_empty() { Err(format!("{pattern:?} leaves no host")) } else { Ok(hosts) }
+        Ok(self
+            .order
+            .iter()
+            .filter(|host| chosen.contains(host))
+            .cloned()
+            .collect())
     }
 
-    fn members(&self, name: &str) -> BTreeSet<HostName> {
-        self.groups.get(name).into_iter().flatten().cloned().collect()
+    /// The host or group that a person who typed this probably meant.
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        let hosts = self.order.iter().map(HostName::as_str);
+        suggest::closest(name, hosts.chain(self.groups.keys().map(String::as_str)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,20 @@ impl Image {
         let bytes = serde_json::to_vec(self).expect("an image always has a JSON form");
         blake3::hash(&bytes).to_hex()[..32].to_owned()
     }
+
+    /// Whether the state `now` is what this one asks for: equal, but for the SELinux context of a file for which this
+    /// one names none (a new file gets it from the target's policy).
+    pub fn is_met_by(&self, now: &Self) -> bool {
+        match (self, now) {
+            (Self::File(FileState::Present(wanted)), Self::File(FileState::Present(now))) => {
+                let labelled = wanted.selinux.is_none() || wanted.selinux == now.selinux;
+                labelled
+                    && wanted.content == now.content
+                    && (wanted.mode, wanted.uid, wanted.gid) == (now.mode, now.uid, now.gid)
+            }
+            _ => self == now,
+        }
+    }
 }
 
 /// A file as it is: there or not.

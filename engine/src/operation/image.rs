@@ -1,6 +1,6 @@
 //! Images of what changes: how they differ, how they are looked at again, how one is put back.
 
-use crate::model::{FileState, Image, Subject, Target, Value};
+use crate::model::{FileImage, FileState, Image, Subject, Target, Value};
 use crate::text::diff;
 use crate::transport::{ActingFleet, ObservingFleet};
 
@@ -19,13 +19,24 @@ pub fn image_diff(subject: &Subject, before: &Image, after: &Image) -> Option<St
 
 fn file_diff(path: &str, before: &FileState, after: &FileState) -> String {
     let mut text = diff::unified(path, before.content(), after.content());
-    if let (FileState::Present(before), FileState::Present(after)) = (before, after) {
-        if before.mode != after.mode {
-            text.push_str(&format!("mode: {:04o} → {:04o}\n", before.mode, after.mode));
+    match (before, after) {
+        (FileState::Present(before), FileState::Present(after)) => {
+            if before.mode != after.mode {
+                text.push_str(&format!("mode: {:04o} → {:04o}\n", before.mode, after.mode));
+            }
+            if (before.uid, before.gid) != (after.uid, after.gid) {
+                let (from, to) = (format!("{}:{}", before.uid, before.gid), format!("{}:{}", after.uid, after.gid));
+                text.push_str(&format!("owner: {from} → {to}\n"));
+            }
+            if before.selinux != after.selinux {
+                let label = |image: &FileImage| image.selinux.clone().unwrap_or_else(|| "(none)".into());
+                text.push_str(&format!("SELinux context: {} → {}\n", label(before), label(after)));
+            }
         }
-        if (before.uid, before.gid) != (after.uid, after.gid) {
-            text.push_str(&format!("owner: {}:{} → {}:{}\n", before.uid, before.gid, after.uid, after.gid));
+        (FileState::Absent, FileState::Present(made)) => {
+            text.push_str(&format!("mode: {:04o}, owner: {}:{}\n", made.mode, made.uid, made.gid));
         }
+        _ => {}
     }
     text
 }
@@ -76,5 +87,73 @@ pub fn apply_image(
         }
         (Subject::Object(object), from, to) => cluster::restore(&*fleet.cluster_actor()?, object, from, to),
         _ => Err(Failure::Misuse(format!("{subject}: only the runbook can put this back, and it no longer gets there"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ObjectRef, TargetPath};
+    use serde_json::json;
+
+    fn file(content: &str, mode: u32, owner: (u32, u32), selinux: Option<&str>) -> Image {
+        Image::File(FileState::Present(FileImage {
+            content: content.into(),
+            mode,
+            uid: owner.0,
+            gid: owner.1,
+            selinux: selinux.map(str::to_owned),
+        }))
+    }
+
+    fn shown(before: &Image, after: &Image) -> String {
+        let subject = Subject::File(TargetPath::parse("/etc/x").unwrap());
+        image_diff(&subject, before, after).unwrap_or_default()
+    }
+
+    #[test]
+    fn files_show_content_mode_and_owner() {
+        let (a, absent) = (file("a\n", 0o644, (0, 0), None), Image::File(FileState::Absent));
+        assert_eq!(shown(&a, &a), "");
+        assert_eq!(shown(&a, &file("a\n", 0o600, (0, 0), None)), "mode: 0644 → 0600\n");
+        assert_eq!(
+            shown(&a, &file("b\n", 0o644, (1, 2), Some("etc_t"))),
+            "--- /etc/x\n+++ /etc/x\n@@ -1 +1 @@\n-a\n+b\nowner: 0:0 → 1:2\nSELinux context: (none) → etc_t\n"
+        );
+        assert_eq!(
+            shown(&absent, &a),
+            "--- /dev/null\n+++ /etc/x\n@@ -0,0 +1 @@\n+a\nmode: 0644, owner: 0:0\n"
+        );
+        assert_eq!(shown(&a, &absent), "--- /etc/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n");
+    }
+
+    #[test]
+    fn objects_and_values_show_their_fields() {
+        let object = ObjectRef {
+            api_version: "v1".into(),
+            kind: "Pod".into(),
+            namespace: Some("n".into()),
+            name: "p".into(),
+        };
+        let subject = Subject::Object(object);
+        let (one, two) = (Image::Object(Some(json!({"a": 1}))), Image::Object(Some(json!({"a": 2}))));
+        assert_eq!(image_diff(&subject, &one, &two).as_deref(), Some("a: 1 → 2"));
+        assert_eq!(image_diff(&subject, &one, &Image::Object(None)).as_deref(), Some("- pod n/p"));
+        assert_eq!(image_diff(&subject, &one, &one), None);
+        let scripted = Subject::Scripted("mtu of eth0".into());
+        let value = |number: i64| Image::Value(Value::Int(number));
+        assert_eq!(image_diff(&scripted, &value(1500), &value(1450)).as_deref(), Some("1500 → 1450"));
+        assert_eq!(image_diff(&scripted, &Image::Value(Value::Null), &value(1)).as_deref(), Some("(none) → 1"));
+    }
+
+    #[test]
+    fn a_context_that_nobody_asked_for_is_no_difference() {
+        let asked = file("a", 0o644, (0, 0), None);
+        assert!(asked.is_met_by(&file("a", 0o644, (0, 0), Some("etc_t"))));
+        assert!(!file("a", 0o644, (0, 0), Some("x_t")).is_met_by(&file("a", 0o644, (0, 0), Some("etc_t"))));
+        for other in [file("b", 0o644, (0, 0), None), file("a", 0o600, (0, 0), None), file("a", 0o644, (0, 1), None)] {
+            assert!(!asked.is_met_by(&other));
+        }
+        assert!(!asked.is_met_by(&Image::File(FileState::Absent)));
     }
 }
