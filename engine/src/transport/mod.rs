@@ -12,6 +12,9 @@ mod cluster;
 mod command;
 mod error;
 mod fleet;
+pub mod kube;
+mod merge;
+mod quantity;
 
 pub use access::{HostAccess, Route, SshRoute};
 pub use cancel::{Cancel, Interruption};
@@ -23,6 +26,7 @@ pub use command::{
 };
 pub use error::TransportError;
 pub use fleet::{ActingFleet, ObservingFleet};
+pub use merge::{agrees, covers, difference, merged};
 
 use std::time::Duration;
 
