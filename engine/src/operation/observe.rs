@@ -17,6 +17,11 @@ pub trait Observation {
     fn file(&self) -> Option<&crate::model::TargetPath> {
         None
     }
+    /// The kind and namespace that is listed, where it is a list of objects: a dry run does not know the names that
+    /// controllers will give to what they make again.
+    fn listed(&self) -> Option<(String, Option<String>)> {
+        None
+    }
     /// Looks.
     fn observe(&self, fleet: &dyn ObservingFleet, cancel: &Cancel) -> Result<Value, Failure>;
 }
