@@ -9,7 +9,6 @@ use crate::model::{Image, ObjectRef, Subject, Value};
 use crate::operation::{Change, Failure};
 use crate::transport::{
     ActingFleet, Cancel, ClusterObserver, ObservingFleet, PatchKind, TransportError, covers,
-    difference,
 };
 
 /// Creates an object. One that is there and has everything that the manifest asks for is as wanted; one that is

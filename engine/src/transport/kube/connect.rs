@@ -37,7 +37,10 @@ pub(super) fn client(
     };
     // The client's parts are spawned onto the runtime.
     let _inside = runtime.enter();
-    Client::try_from(tuned(config)).map_err(|error| unreachable(client_error(&error)))
+    let exec = config.auth_info.exec.as_ref();
+    let plugin = exec.and_then(|exec| exec.command.clone());
+    Client::try_from(tuned(config))
+        .map_err(|error| unreachable(client_error(&error, plugin.as_deref())))
 }
 
 fn tuned(mut config: Config) -> Config {
@@ -47,9 +50,9 @@ fn tuned(mut config: Config) -> Config {
     config
 }
 
-fn client_error(error: &kube::Error) -> String {
+fn client_error(error: &kube::Error, plugin: Option<&str>) -> String {
     match error {
-        kube::Error::Auth(auth) => credentials(auth),
+        kube::Error::Auth(auth) => credentials(auth, plugin),
         other => format!("the kubeconfig cannot be used: {other}"),
     }
 }

@@ -113,7 +113,7 @@ impl Trouble {
     pub fn from_error(error: &kube::Error) -> Self {
         for cause in chain(error) {
             if let Some(auth) = cause.downcast_ref::<AuthError>() {
-                return Self::of(Fate::Misconfigured, credentials(auth));
+                return Self::of(Fate::Misconfigured, credentials(auth, None));
             }
             if let Some(io) = cause.downcast_ref::<std::io::Error>()
                 && never_left(io.kind())
@@ -172,27 +172,30 @@ fn never_left(kind: ErrorKind) -> bool {
     )
 }
 
-/// What a credential plugin's failure is, without what it printed on stdout: that may hold a token (M9).
-pub(super) fn credentials(error: &AuthError) -> String {
+/// What a credential plugin's failure is, without what it printed on stdout, which may hold a token, and without its
+/// command line, which comes with its environment (M9).
+pub(super) fn credentials(error: &AuthError, plugin: Option<&str>) -> String {
+    let plugin = match plugin {
+        Some(name) => format!("the credential plugin {name} of the kubeconfig"),
+        None => "the credential plugin of the kubeconfig".to_owned(),
+    };
     match error {
-        AuthError::AuthExecRun { cmd, out } => {
-            let program = cmd.split_whitespace().next().unwrap_or(cmd);
+        AuthError::AuthExecRun { out, .. } => {
             let said = String::from_utf8_lossy(&out.stderr);
             let said = match said.trim() {
                 "" => String::new(),
                 text => format!(": {text}"),
             };
             format!(
-                "the credential plugin {program} of the kubeconfig failed ({}){said}; run it by hand to see why",
+                "{plugin} failed ({}){said}; run it by hand to see why",
                 out.status
             )
         }
-        AuthError::AuthExecStart(error) => format!(
-            "the credential plugin of the kubeconfig cannot be started: {error}; install it, or put it into PATH"
-        ),
+        AuthError::AuthExecStart(error) => {
+            format!("{plugin} cannot be started: {error}; install it, or put it into PATH")
+        }
         AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
-            "the credential plugin of the kubeconfig printed no credentials; run it by hand to see what it prints"
-                .into()
+            format!("{plugin} printed no credentials; run it by hand to see what it prints")
         }
         other => format!("the kubeconfig's credentials cannot be used: {other}"),
     }
