@@ -6,6 +6,7 @@
 mod ask;
 mod assert;
 mod change;
+pub mod cluster;
 mod command;
 mod failure;
 mod file;

@@ -16,6 +16,9 @@ mod hosts;
 mod local;
 pub mod shell;
 mod ssh;
+pub mod kube;
+mod merge;
+mod quantity;
 
 pub use access::{HostAccess, Route, SshRoute};
 pub use cancel::{Cancel, Interruption};
@@ -30,6 +33,7 @@ pub use fleet::{ActingFleet, ObservingFleet};
 pub use hosts::HostFleet;
 pub use local::{LocalLink, LocalTarget};
 pub use ssh::{SshLink, SshPool, SshTarget};
+pub use merge::{agrees, covers, difference, merged};
 
 use std::time::Duration;
 

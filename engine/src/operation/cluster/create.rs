@@ -1,0 +1,153 @@
+//! `kube.create`: an object of a fixed name, there as described.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value as Json};
+
+use super::{arguments_of, failed, object_in, observe_object, resolve, state_of};
+use crate::model::{Image, ObjectRef, Subject, Value};
+use crate::operation::{Change, Failure};
+use crate::transport::{
+    ActingFleet, Cancel, ClusterObserver, ObservingFleet, PatchKind, TransportError, covers,
+};
+
+/// Creates an object. One that is there and has everything that the manifest asks for is as wanted; one that is
+/// there and different is somebody else's, and is not touched.
+#[derive(Clone, Debug)]
+pub struct CreateObject {
+    object: ObjectRef,
+    manifest: Json,
+}
+
+impl CreateObject {
+    /// Takes a manifest: `apiVersion`, `kind`, `metadata.name`, for most kinds `metadata.namespace`, and the rest.
+    pub fn new(observer: &dyn ClusterObserver, mut manifest: Json) -> Result<Self, Failure> {
+        let text = |value: &Json| value.as_str().map(str::to_owned);
+        let lacks =
+            |field: &str| Failure::Misuse(format!("kube.create: the object lacks `{field}`"));
+        let api_version = text(&manifest["apiVersion"]).ok_or_else(|| lacks("apiVersion"))?;
+        let kind = text(&manifest["kind"]).ok_or_else(|| lacks("kind"))?;
+        // A name of the server's choosing would be another object after each crash.
+        let name = text(&manifest["metadata"]["name"]).ok_or_else(|| lacks("metadata.name"))?;
+        let namespace = text(&manifest["metadata"]["namespace"]);
+        let word = format!("{api_version}/{kind}");
+        let object = resolve(observer, &word, namespace.as_deref(), &name)?;
+        if object.namespace.is_none()
+            && let Json::Object(metadata) = &mut manifest["metadata"]
+        {
+            metadata.remove("namespace");
+        }
+        if object.api_version == "v1" && object.kind == "Secret" {
+            encode_strings(&mut manifest);
+        }
+        Ok(Self {
+            object,
+            manifest: state_of(manifest),
+        })
+    }
+
+    fn differs(&self, found: &Json) -> Failure {
+        let mut places = Vec::new();
+        differing("", found, &self.manifest, &mut places);
+        Failure::Failed(
+            failed(format!(
+                "{} is there already, and is another than this",
+                self.object
+            ))
+            .detail(format!("it differs in: {}", places.join(", ")))
+            .hint("choose another name, or change what is there with kube.patch()"),
+        )
+    }
+}
+
+/// The places in which `found` is not as `wanted`; not the values, which may be secrets.
+fn differing(path: &str, found: &Json, wanted: &Json, places: &mut Vec<String>) {
+    match wanted {
+        Json::Object(fields) if found.is_object() => {
+            for (key, wanted) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                differing(&format!("{path}{dot}{key}"), &found[key], wanted, places);
+            }
+        }
+        _ if covers(PatchKind::Merge, found, wanted) => {}
+        _ => places.push(path.to_owned()),
+    }
+}
+
+/// `stringData` can be written but not read: the server moves it into `data`.
+fn encode_strings(secret: &mut Json) {
+    let Some(Json::Object(strings)) = secret
+        .as_object_mut()
+        .and_then(|fields| fields.remove("stringData"))
+    else {
+        return;
+    };
+    if !secret["data"].is_object() {
+        secret["data"] = Json::Object(Map::new());
+    }
+    for (key, value) in strings {
+        if let Some(text) = value.as_str() {
+            secret["data"][key] = STANDARD.encode(text).into();
+        }
+    }
+}
+
+impl Change for CreateObject {
+    fn kind(&self) -> &str {
+        "kube.create"
+    }
+
+    fn arguments(&self) -> Value {
+        let mut entries = arguments_of(&self.object);
+        entries.push(("object", self.manifest.clone().into()));
+        Value::from_entries(entries)
+    }
+
+    fn summary(&self) -> String {
+        format!("create {}", self.object)
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Object(self.object.clone())
+    }
+
+    fn observe(&self, fleet: &dyn ObservingFleet, _: &Cancel) -> Result<Image, Failure> {
+        observe_object(&*fleet.cluster_observer()?, &self.object)
+    }
+
+    fn wanted(&self, before: &Image) -> Result<Image, Failure> {
+        match object_in(before, &self.object)? {
+            None => Ok(Image::Object(Some(self.manifest.clone()))),
+            Some(found) if covers(PatchKind::Merge, found, &self.manifest) => Ok(before.clone()),
+            Some(found) => Err(self.differs(found)),
+        }
+    }
+
+    fn apply(
+        &self,
+        fleet: &dyn ActingFleet,
+        _: &Image,
+        _: &Image,
+        _: &Cancel,
+    ) -> Result<(), Failure> {
+        let actor = fleet.cluster_actor()?;
+        match actor.create(&self.manifest) {
+            Ok(_) => Ok(()),
+            // Somebody may have created the same in between.
+            Err(refused @ TransportError::Refused { .. }) => match actor.get(&self.object)? {
+                Some(found)
+                    if covers(PatchKind::Merge, &state_of(found.clone()), &self.manifest) =>
+                {
+                    Ok(())
+                }
+                Some(found) => Err(self.differs(&state_of(found))),
+                None => Err(refused.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn reached(&self, _: &Image, now: &Image) -> bool {
+        matches!(now, Image::Object(Some(now)) if covers(PatchKind::Merge, now, &self.manifest))
+    }
+}

@@ -1,0 +1,203 @@
+//! One request and its answer, tried again while the API server is away: it restarts under the run, as the runbook
+//! may just have asked it to.
+
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::BodyExt as _;
+use jiff::Timestamp;
+use kube::client::Body;
+
+use super::trouble::{Fate, Trouble};
+use super::{lost, unreachable};
+use crate::transport::{Cancel, Clock, SystemClock, TransportError};
+
+/// How long a call goes on trying while the API server is away: a restart of k3s takes up to a minute, that of a
+/// control plane of several members, or of its machine, up to some minutes.
+pub const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// How long one try may take. The client itself would wait for an answer for ever.
+const TRY: Duration = Duration::from_secs(60);
+/// How long credentials may be refused before they count as wrong.
+const UNAUTHORIZED: Duration = Duration::from_secs(30);
+/// The first pause between two tries; each further one is twice as long, up to `LONGEST_PAUSE`.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Told what is being waited for, such as `API server is not reachable: connection refused (12 s)`.
+pub(super) type RetryHook = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Whether a request can be sent again when it is not known what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Twice is the same as once.
+    Always,
+    /// Only if it certainly had no effect.
+    UnlessUnknown,
+    /// As `Always`, but what the server itself says is final: one group of its API may be broken for good.
+    AnswersAreFinal,
+}
+
+/// Why a request gave no answer.
+#[derive(Clone, Debug)]
+pub(super) enum Stop {
+    /// The server said no.
+    Refused(Trouble),
+    /// Anything else, as the caller passes it on.
+    Failed(TransportError),
+}
+
+/// The client with everything that trying again needs.
+pub(super) struct Exchange {
+    client: kube::Client,
+    runtime: tokio::runtime::Handle,
+    pub clock: Arc<dyn Clock>,
+    pub hook: RetryHook,
+    pub patience: Duration,
+    pub cancel: Cancel,
+}
+
+/// One call's tries.
+pub(super) struct Patience {
+    since: Timestamp,
+    pause: Duration,
+    unauthorized_since: Option<Timestamp>,
+}
+
+impl Exchange {
+    pub fn new(client: kube::Client, runtime: tokio::runtime::Handle) -> Self {
+        Self {
+            client,
+            runtime,
+            clock: Arc::new(SystemClock),
+            hook: Arc::new(|words| tracing::info!("{words}")),
+            patience: PATIENCE,
+            cancel: Cancel::default(),
+        }
+    }
+
+    /// A call begins.
+    pub fn patience(&self) -> Patience {
+        Patience {
+            since: self.clock.now(),
+            pause: FIRST_PAUSE,
+            unauthorized_since: None,
+        }
+    }
+
+    /// Sends a request until it has an answer or the patience of its call ends. Blocks; not for the runtime's own
+    /// threads.
+    pub fn send(
+        &self,
+        patience: &mut Patience,
+        repeat: Repeat,
+        request: &Request<Vec<u8>>,
+    ) -> Result<Bytes, Stop> {
+        loop {
+            let trouble = match self.runtime.block_on(self.attempt(request.clone())) {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            self.judge(patience, repeat, &trouble)?;
+            self.wait(patience, &trouble)?;
+        }
+    }
+
+    async fn attempt(&self, request: Request<Vec<u8>>) -> Result<Bytes, Trouble> {
+        match tokio::time::timeout(TRY, self.answer(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Trouble::silence(TRY.as_secs())),
+        }
+    }
+
+    async fn answer(&self, request: Request<Vec<u8>>) -> Result<Bytes, Trouble> {
+        let response = self.client.send(request.map(Body::from)).await;
+        let response = response.map_err(|error| Trouble::from_error(&error))?;
+        let status = response.status();
+        let body = response.into_body().collect().await;
+        let body = body.map_err(|error| Trouble::cut(&error))?.to_bytes();
+        match status.is_success() {
+            true => Ok(body),
+            false => Err(Trouble::from_answer(status.as_u16(), &body)),
+        }
+    }
+
+    /// Whether to go on trying; if not, with what the call ends.
+    fn judge(
+        &self,
+        patience: &mut Patience,
+        repeat: Repeat,
+        trouble: &Trouble,
+    ) -> Result<(), Stop> {
+        let now = self.clock.now();
+        if trouble.status.is_some() && repeat == Repeat::AnswersAreFinal {
+            return Err(Stop::Refused(trouble.clone()));
+        }
+        match trouble.fate {
+            Fate::Refused => return Err(Stop::Refused(trouble.clone())),
+            Fate::Misconfigured => return Err(Stop::Failed(unreachable(&*trouble.words))),
+            Fate::Unknown if repeat == Repeat::UnlessUnknown => {
+                return Err(Stop::Failed(lost(&*trouble.words)));
+            }
+            Fate::Unauthorized => {
+                let since = *patience.unauthorized_since.get_or_insert(now);
+                if elapsed(since, now) >= UNAUTHORIZED {
+                    return Err(Stop::Refused(trouble.clone()));
+                }
+            }
+            _ => patience.unauthorized_since = None,
+        }
+        if elapsed(patience.since, now) >= self.patience {
+            let tried = elapsed(patience.since, now).as_secs();
+            return Err(Stop::Failed(unreachable(format!(
+                "{} (tried for {tried} s); see whether the API server runs, then resume",
+                trouble.words
+            ))));
+        }
+        Ok(())
+    }
+
+    /// Another try of the caller's own making: waits, unless the call's patience has ended.
+    pub fn wait_or_give_up(&self, patience: &mut Patience, trouble: &Trouble) -> Result<(), Stop> {
+        match elapsed(patience.since, self.clock.now()) >= self.patience {
+            true => Err(Stop::Refused(trouble.clone())),
+            false => self.wait(patience, trouble),
+        }
+    }
+
+    fn wait(&self, patience: &mut Patience, trouble: &Trouble) -> Result<(), Stop> {
+        let state = match trouble.fate {
+            Fate::NotNow => "is not ready",
+            Fate::Unauthorized => "does not accept the credentials yet",
+            _ => "is not reachable",
+        };
+        let waited = elapsed(patience.since, self.clock.now()).as_secs();
+        (self.hook)(&format!(
+            "API server {state}: {} ({waited} s)",
+            trouble.words
+        ));
+        let asked = trouble
+            .retry_after()
+            .map_or(Duration::ZERO, Duration::from_secs);
+        let pause = jittered(patience.pause).max(asked.min(LONGEST_PAUSE));
+        patience.pause = (patience.pause * 2).min(LONGEST_PAUSE);
+        match self.clock.sleep(pause, &self.cancel) {
+            true => Ok(()),
+            false => Err(Stop::Failed(TransportError::Interrupted)),
+        }
+    }
+}
+
+fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}
+
+/// Between half and all of a pause, at random, so that many branches do not come back in step.
+fn jittered(pause: Duration) -> Duration {
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    let half = pause / 2;
+    half + half.mul_f64((random % 1000) as f64 / 1000.0)
+}
