@@ -1,0 +1,5 @@
+//! The in-process Kubernetes API of a lab.
+
+mod backend;
+
+pub use backend::{ApiBackend, ApiRefusal};
