@@ -68,11 +68,11 @@ impl Lab {
         access: LabAccess,
     ) -> Result<Arc<Self>, LabError> {
         let (name, definition) = catalog::find(name_or_path)?;
-        let mut beginning = World::build(&definition).map_err(|why| LabError::Definition {
+        let faults = faults_from_environment()?;
+        let beginning = World::build(&definition).map_err(|why| LabError::Definition {
             file: name_or_path.to_owned(),
             why,
         })?;
-        beginning.faults.extend(faults_from_environment()?);
         let lab = Self {
             store: Store::new(state_dir, &name),
             name,
@@ -84,20 +84,30 @@ impl Lab {
             }),
             beginning,
         };
-        {
-            let mut state = lab.state();
-            match access {
-                LabAccess::ReadOnly => lab.refresh(&mut state)?,
-                LabAccess::ReadWrite => {
-                    let _lock = lab.store.lock()?;
-                    lab.refresh(&mut state)?;
-                    if state.version.is_none() {
-                        state.version = Some(lab.store.save(&state.world)?);
-                    }
-                }
+        lab.begin(faults)?;
+        Ok(Arc::new(lab))
+    }
+
+    /// Takes over what is stored, or stores the beginning; adds faults that are not there yet (one that has
+    /// happened stays, marked, so that a resumed run does not meet it again).
+    fn begin(&self, faults: Vec<Fault>) -> Result<(), LabError> {
+        let mut state = self.state();
+        let _lock = match self.access {
+            LabAccess::ReadOnly => None,
+            LabAccess::ReadWrite => Some(self.store.lock()?),
+        };
+        self.refresh(&mut state)?;
+        let mut news = state.version.is_none();
+        for fault in faults {
+            if !state.world.faults.iter().any(|known| known.is_like(&fault)) {
+                state.world.faults.push(fault);
+                news = true;
             }
         }
-        Ok(Arc::new(lab))
+        if news && self.access == LabAccess::ReadWrite {
+            self.save(&mut state)?;
+        }
+        Ok(())
     }
 
     /// Its name.

@@ -16,6 +16,8 @@ pub mod catalog;
 pub mod cluster;
 pub mod definition;
 mod error;
+#[cfg(test)]
+mod facts;
 pub mod fleet;
 mod handle;
 pub mod k3s;

@@ -31,6 +31,11 @@ pub enum FaultKind {
 }
 
 impl Fault {
+    /// Whether another is the same, happened or not.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.kind, &self.target, self.nth) == (other.kind, &other.target, other.nth)
+    }
+
     /// Reads `lose-connection:HOST:N`, `reboot:HOST:N`, `fail:HOST:N`, `late:HOST:N:SECONDS`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {

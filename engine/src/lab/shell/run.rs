@@ -1,7 +1,7 @@
 //! Running commands.
 
 use super::expand;
-use super::parse::{Redirect, Syntax};
+use super::parse::{Part, Redirect, Syntax};
 use crate::lab::program::{Halt, Io, Session};
 
 /// How often a loop may go round: the lab's time moves on only where somebody sleeps.
@@ -76,7 +76,6 @@ pub fn run(session: &mut Session, syntax: &Syntax, io: &mut Io) -> Result<i32, H
         }
         Syntax::Simple(assignments, words, redirects) => {
             let mut values = vec![];
-            session.status = 0;
             for (name, word) in assignments {
                 values.push((name.clone(), expand::text(session, word)?));
             }
@@ -86,7 +85,12 @@ pub fn run(session: &mut Session, syntax: &Syntax, io: &mut Io) -> Result<i32, H
                 for (name, value) in values {
                     session.set_variable(&name, &value);
                 }
-                let status = session.status;
+                // An assignment's status is that of its last command substitution, else 0.
+                let substitutes = assignments
+                    .iter()
+                    .flat_map(|(_, word)| word)
+                    .any(|part| matches!(part, Part::Command(..)));
+                let status = if substitutes { session.status } else { 0 };
                 redirected(session, redirects, io, |_, _| Ok(status))?
             } else {
                 redirected(session, redirects, io, |session, io| {
