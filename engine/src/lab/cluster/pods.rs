@@ -49,7 +49,7 @@ pub fn pod_start(world: &mut World, pod: &str, uid: &str) {
     };
     let node = node_of(&object);
     let host_network = object["spec"]["hostNetwork"] == true;
-    let mtu = world.hosts.get(&node).and_then(|host| flannel_mtu(host));
+    let mtu = world.hosts.get(&node).and_then(flannel_mtu);
     if !kubelet_works(world, &node) || (mtu.is_none() && !host_network) {
         let what = Happening::PodStart {
             pod: pod.to_owned(),

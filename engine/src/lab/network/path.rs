@@ -50,8 +50,8 @@ pub fn deliver(world: &World, from: &Place, to: Ipv4Addr, packet: Packet) -> Del
         hops: 0,
     };
     let outcome = match &from {
-        Place::Host(name) => way.from_host(name, to, None),
-        Place::Pod(key) => way.from_pod(key, to),
+        Place::Host(name) => way.leave_host(name, to, None),
+        Place::Pod(key) => way.leave_pod(key, to),
     };
     match outcome {
         Ok(()) => Delivery::Arrived { hops: way.hops },
@@ -66,7 +66,7 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    fn from_pod(&mut self, key: &str, to: Ipv4Addr) -> Result<(), Delivery> {
+    fn leave_pod(&mut self, key: &str, to: Ipv4Addr) -> Result<(), Delivery> {
         let sandbox = self.world.sandboxes.get(key).ok_or(Delivery::NoRoute)?;
         let link = sandbox.machine.link("eth0").ok_or(Delivery::NoRoute)?;
         if sandbox.address == to.to_string() || to.is_loopback() {
@@ -87,11 +87,11 @@ impl<'a> Way<'a> {
             return Ok(());
         }
         self.hops += 1;
-        self.from_host(&sandbox.node, to, gateway.ipv4())
+        self.leave_host(&sandbox.node, to, gateway.ipv4())
     }
 
     /// From a host that sent it (`router` is none) or that forwards it.
-    fn from_host(
+    fn leave_host(
         &mut self,
         name: &str,
         to: Ipv4Addr,

@@ -65,6 +65,34 @@ pub enum Halt {
     Exit(i32),
 }
 
+/// The shell's options that the lab has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShellOptions {
+    /// `-e`.
+    pub exit_on_error: bool,
+    /// `-u`.
+    pub refuse_unset: bool,
+}
+
+impl ShellOptions {
+    /// Takes `-e`, `-u`, `-eu`, `+e` …; refuses what the lab's shell lacks.
+    pub fn set(&mut self, word: &str) -> Result<(), String> {
+        let on = word.starts_with('-');
+        for letter in word[1.min(word.len())..].chars() {
+            match letter {
+                'e' => self.exit_on_error = on,
+                'u' => self.refuse_unset = on,
+                _ => {
+                    return Err(format!(
+                        "sh: option {word} is not understood by the lab's shell"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -88,6 +116,8 @@ pub struct Session<'a> {
     pub status: i32,
     /// Errors of command substitutions, shown with the command that they stand in.
     pub late_errors: Vec<u8>,
+    /// What `set` has set.
+    pub options: ShellOptions,
     /// Whether anything happened while time passed.
     pub happened: bool,
     variables: BTreeMap<String, String>,
@@ -105,6 +135,7 @@ impl<'a> Session<'a> {
             access,
             status: 0,
             late_errors: vec![],
+            options: ShellOptions::default(),
             happened: false,
             variables: BTreeMap::new(),
             arguments: vec![],
@@ -252,7 +283,15 @@ impl<'a> Session<'a> {
                 }
                 return Ok(0);
             }
-            "set" => return Ok(0),
+            "set" => {
+                return match words[1..]
+                    .iter()
+                    .try_for_each(|word| self.options.set(word))
+                {
+                    Ok(()) => Ok(0),
+                    Err(why) => io.fail(2, &why),
+                };
+            }
             "cd" | "umask" | "trap" | "ulimit" | "eval" | "read" | "shift" | "wait" | "."
             | "source" => {
                 return io.fail(
@@ -289,6 +328,7 @@ impl<'a> Session<'a> {
         let saved = (
             self.variables(),
             std::mem::replace(&mut self.arguments, arguments),
+            self.options,
         );
         let ran = match shell::run(self, &syntax, io) {
             Err(Halt::Exit(status)) => Ok(status),
@@ -296,6 +336,8 @@ impl<'a> Session<'a> {
         };
         self.variables = saved.0;
         self.arguments = saved.1;
+        self.options = saved.2;
+        io.err.append(&mut self.late_errors);
         ran
     }
 

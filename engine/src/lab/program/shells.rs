@@ -2,45 +2,37 @@
 
 use super::{Halt, Io, Ran, Session, system};
 
-/// `sh [-euxo pipefail] [-c TEXT [NAME ARGUMENTS…]] [FILE]`. `-e` is understood for lists at the top only: it is refused
-/// rather than half done.
+/// `sh [-e] [-u] -c TEXT [NAME ARGUMENTS…]`, `sh FILE [ARGUMENTS…]`, `sh` with the text on standard input.
 pub fn sh(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
-    let mut rest = args[1..].iter();
-    while let Some(word) = rest.next() {
-        match word.as_str() {
-            "-c" | "-lc" => {
-                let Some(text) = rest.next() else {
-                    return io.fail(2, "sh: -c requires an argument");
-                };
-                return session.shell(text, rest.cloned().collect(), io);
-            }
-            "-s" | "-" => break,
-            option if option.starts_with('-') => {
-                return io.fail(
-                    2,
-                    &format!("sh: option {option} is not understood by the lab's shell"),
-                );
-            }
-            path => {
-                let Ok(text) = session.read(path) else {
-                    return io.fail(127, &format!("sh: 0: cannot open {path}: No such file"));
-                };
-                let arguments = std::iter::once(path.to_owned())
-                    .chain(rest.cloned())
-                    .collect();
-                return session.shell(&String::from_utf8_lossy(&text), arguments, io);
-            }
+    let outer = std::mem::take(&mut session.options);
+    let ran = sh_with(session, &args[1..], io);
+    session.options = outer;
+    ran
+}
+
+fn sh_with(session: &mut Session, mut rest: &[String], io: &mut Io) -> Ran {
+    let mut from_argument = false;
+    while let Some(option) = rest.first().filter(|word| word.starts_with('-')) {
+        rest = &rest[1..];
+        let letters: String = option.chars().filter(|c| !"cls".contains(*c)).collect();
+        from_argument |= option.contains('c');
+        if let Err(why) = session.options.set(&letters) {
+            return io.fail(2, &why);
         }
     }
-    let text = io.text();
-    io.input.clear();
-    session.shell(
-        &text,
-        std::iter::once("sh".to_owned())
-            .chain(rest.cloned())
-            .collect(),
-        io,
-    )
+    match rest {
+        [text, arguments @ ..] if from_argument => session.shell(text, arguments.to_vec(), io),
+        _ if from_argument => io.fail(2, "sh: -c requires an argument"),
+        [] => {
+            let text = io.text();
+            io.input.clear();
+            session.shell(&text, vec!["sh".into()], io)
+        }
+        [path, ..] => match session.read(path) {
+            Ok(text) => session.shell(&String::from_utf8_lossy(&text), rest.to_vec(), io),
+            Err(_) => io.fail(127, &format!("sh: 0: cannot open {path}: No such file")),
+        },
+    }
 }
 
 /// `env [NAME=VALUE…] [COMMAND…]`, `env` alone lists.

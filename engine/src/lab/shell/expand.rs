@@ -86,7 +86,13 @@ fn value(session: &mut Session, part: &Part) -> Result<String, Halt> {
             match (value, default) {
                 (Some(value), _) if !value.is_empty() => Ok(value),
                 (_, Some(word)) => text(session, word),
-                (value, None) => Ok(value.unwrap_or_default()),
+                (Some(value), None) => Ok(value),
+                (None, None) if session.options.refuse_unset => {
+                    let words = format!("sh: 1: {name}: parameter not set\n");
+                    session.late_errors.extend(words.into_bytes());
+                    Err(Halt::Exit(2))
+                }
+                (None, None) => Ok(String::new()),
             }
         }
         Part::Command(body, _) => {

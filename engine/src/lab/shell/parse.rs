@@ -505,24 +505,7 @@ impl Parser {
         if self.eat("{") {
             let name = self.variable_name();
             let default = if self.eat(":-") || self.eat("-") {
-                let mut parts = vec![];
-                while self.peek().is_some_and(|c| c != '}') {
-                    match self.word()? {
-                        Some(word) => parts.extend(word),
-                        None => break,
-                    }
-                }
-                let closing = parts.iter_mut().rev().find_map(|part| match part {
-                    Part::Text(text, false) if text.contains('}') => Some(text),
-                    _ => None,
-                });
-                if let Some(text) = closing {
-                    // A word ends at white space, not at the brace: give back what was read too far.
-                    let over = text.chars().rev().take_while(|c| *c != '}').count() + 1;
-                    self.at -= over;
-                    let keep = text.chars().count() - over;
-                    *text = text.chars().take(keep).collect();
-                }
+                let parts = self.default_word()?;
                 Some(parts)
             } else {
                 None
@@ -540,6 +523,40 @@ impl Parser {
         } else {
             Part::Variable(name, None, quoted)
         })
+    }
+
+    /// The word of `${x:-word}`, up to the brace that closes it; white space and operators are text in it.
+    fn default_word(&mut self) -> Result<Word, String> {
+        let mut depth = 0;
+        let length = self.chars[self.at..]
+            .iter()
+            .position(|c| {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => return true,
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+                false
+            })
+            .ok_or("syntax error: `}' expected")?;
+        let mut inner = Parser {
+            chars: self.chars[self.at..self.at + length].to_vec(),
+            at: 0,
+            depth: self.depth,
+        };
+        self.at += length;
+        let mut parts = vec![];
+        while let Some(next) = inner.peek() {
+            match inner.word()? {
+                Some(word) => parts.extend(word),
+                None => {
+                    inner.at += 1;
+                    parts.push(Part::Text(next.into(), false));
+                }
+            }
+        }
+        Ok(parts)
     }
 
     fn variable_name(&mut self) -> String {

@@ -17,19 +17,19 @@ pub fn run(session: &mut Session, syntax: &Syntax, io: &mut Io) -> Result<i32, H
             }
             status
         }
-        Syntax::And(left, right) => match run(session, left, io)? {
+        Syntax::And(left, right) => match condition(session, left, io)? {
             0 => run(session, right, io)?,
             failed => failed,
         },
-        Syntax::Or(left, right) => match run(session, left, io)? {
+        Syntax::Or(left, right) => match condition(session, left, io)? {
             0 => 0,
             _ => run(session, right, io)?,
         },
-        Syntax::Not(inner) => i32::from(run(session, inner, io)? == 0),
+        Syntax::Not(inner) => i32::from(condition(session, inner, io)? == 0),
         Syntax::Pipe(stages) => pipe(session, stages, io)?,
         Syntax::If(branches, otherwise) => {
-            for (condition, body) in branches {
-                if run(session, condition, io)? == 0 {
+            for (test, body) in branches {
+                if condition(session, test, io)? == 0 {
                     return run(session, body, io);
                 }
             }
@@ -46,10 +46,10 @@ pub fn run(session: &mut Session, syntax: &Syntax, io: &mut Io) -> Result<i32, H
             }
             status
         }
-        Syntax::While(condition, body, until) => {
+        Syntax::While(test, body, until) => {
             let mut status = 0;
             let mut rounds = 0;
-            while (run(session, condition, io)? == 0) != *until {
+            while (condition(session, test, io)? == 0) != *until {
                 status = run(session, body, io)?;
                 rounds += 1;
                 if rounds > ROUNDS {
@@ -108,7 +108,22 @@ pub fn run(session: &mut Session, syntax: &Syntax, io: &mut Io) -> Result<i32, H
         }
     };
     session.status = status;
+    let counts = matches!(
+        syntax,
+        Syntax::Simple(..) | Syntax::Pipe(_) | Syntax::Group(_, true, _)
+    );
+    if session.options.exit_on_error && counts && status != 0 {
+        return Err(Halt::Exit(status));
+    }
     Ok(status)
+}
+
+/// Runs what is asked for its status: `set -e` does not apply to it.
+fn condition(session: &mut Session, syntax: &Syntax, io: &mut Io) -> Result<i32, Halt> {
+    let outer = std::mem::replace(&mut session.options.exit_on_error, false);
+    let status = run(session, syntax, io);
+    session.options.exit_on_error = outer;
+    status
 }
 
 fn pipe(session: &mut Session, stages: &[Syntax], io: &mut Io) -> Result<i32, Halt> {
