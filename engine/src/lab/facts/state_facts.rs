@@ -239,6 +239,16 @@ fn the_shell_does_what_a_shell_does() {
             "1\n",
         ),
         ("(exit 3); echo $?; exit 4; echo never", 4, "3\n"),
+        (
+            "set -e; if false; then :; fi; false || echo on; false; echo never",
+            1,
+            "on\n",
+        ),
+        (
+            "set -u; echo $nothing; echo never",
+            2,
+            "sh: 1: nothing: parameter not set\n",
+        ),
         ("X=1 env | grep ^X=; echo ${X:-unset}", 0, "X=1\nunset\n"),
         (
             "ls /nope 2>/dev/null; echo err >&2 2>/dev/null; echo $?",
@@ -264,4 +274,29 @@ fn the_shell_does_what_a_shell_does() {
     }
     let (status, text) = bench.probe("k3s-agent-1", "frobnicate --now");
     assert!(status == 127 && text.contains("to teach it"), "{text}");
+}
+
+/// Tests crash and resume a lab hundreds of times, so it must be quick. The limits are far above what it takes,
+/// for machines that are busy.
+#[test]
+fn opening_and_effects_are_quick() {
+    let bench = Bench::new();
+    let started = std::time::Instant::now();
+    for _ in 0..20 {
+        Lab::open(
+            "k3s-double-tunnel",
+            bench.directory.path(),
+            LabAccess::ReadWrite,
+        )
+        .unwrap();
+    }
+    let open = started.elapsed() / 20;
+    let started = std::time::Instant::now();
+    for _ in 0..100 {
+        bench.ok("k3s-agent-1", "true");
+    }
+    let effect = started.elapsed() / 100;
+    println!("open {open:?}, effect {effect:?}");
+    assert!(open < Duration::from_millis(500), "{open:?}");
+    assert!(effect < Duration::from_millis(200), "{effect:?}");
 }
