@@ -1,3 +1,34 @@
-//! (To be filled.)
+//! The lab: a simulated cluster that runbooks are run, rehearsed and tested against. To everything above it
+//! is a transport like the others.
+//!
+//! A lab's whole state is one [`world::World`], stored on disk; each effect is one transaction, so that a killed
+//! run leaves the cluster half changed, as in life. Its time is virtual: waiting moves it at once.
+//!
+//! - [`catalog`] and [`definition`]: the labs and what their files say
+//! - [`world`]: the state, its beginning, its time
+//! - [`network`]: links, routes, what becomes of a packet
+//! - [`k3s`], [`systemd`], [`cluster`]: what restarts, timers and controllers do
+//! - [`program`] and [`shell`]: the programs that commands find on a host or in a pod
+//! - [`fleet`]: the transport
 
 pub mod api;
+pub mod catalog;
+pub mod cluster;
+pub mod definition;
+mod error;
+#[cfg(test)]
+mod facts;
+pub mod fleet;
+mod handle;
+pub mod k3s;
+pub mod network;
+pub mod program;
+pub mod shell;
+mod store;
+pub mod systemd;
+pub mod world;
+
+pub use catalog::names;
+pub use error::LabError;
+pub use fleet::LabFleet;
+pub use handle::{Lab, LabAccess, Summary};

@@ -1,0 +1,50 @@
+//! Why a lab cannot be opened or kept.
+
+use std::path::PathBuf;
+
+/// Failures of a lab itself, as opposed to failures inside it.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// No lab has this name.
+    #[error("there is no lab named {name:?}{}; labs: {}", suggestion.as_ref().map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default(), known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The nearest known name.
+        suggestion: Option<String>,
+        /// All known names.
+        known: Vec<String>,
+    },
+    /// The lab's description has a mistake.
+    #[error("the lab file {file} is not valid: {why}")]
+    Definition {
+        /// Which file.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The stored state cannot be understood.
+    #[error("the lab's state {} cannot be read: {why}; `runbook lab reset` starts it afresh", path.display())]
+    State {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// Reading or writing the state failed.
+    #[error("{action} {} failed: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `RUNBOOK_LAB_FAULT` could not be understood.
+    #[error("RUNBOOK_LAB_FAULT: {0}")]
+    Fault(String),
+    /// Somebody tried to change a lab that was opened for reading.
+    #[error("the lab was opened read-only, so nothing can be changed in it")]
+    ReadOnly,
+}

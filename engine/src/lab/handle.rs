@@ -1,0 +1,262 @@
+//! An opened lab: its world in memory, in step with the state on disk.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use super::catalog;
+use super::fleet::Fault;
+use super::store::{Store, Version};
+use super::world::{Counts, World};
+use super::{LabError, network};
+
+/// Faults to inject, separated by commas (see [`Fault::parse`]).
+const FAULTS: &str = "RUNBOOK_LAB_FAULT";
+
+/// What a lab is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabAccess {
+    /// Nothing is ever written: what passes, passes in memory.
+    ReadOnly,
+    /// Effects are stored.
+    ReadWrite,
+}
+
+/// An opened lab. Shared by the threads of a run; other processes may have it open too.
+#[derive(Debug)]
+pub struct Lab {
+    name: String,
+    title: String,
+    access: LabAccess,
+    store: Store,
+    /// The lab's beginning, for when nothing is stored yet.
+    beginning: World,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    world: World,
+    /// Which stored version `world` continues; none: the beginning.
+    version: Option<Version>,
+}
+
+/// What a lab is like, for people and for `lab show --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Its name.
+    pub name: String,
+    /// One line.
+    pub title: String,
+    /// Its time.
+    pub now: String,
+    /// Hosts with their links (name and MTU), Flannel's interface, k3s's state.
+    pub hosts: Vec<serde_json::Value>,
+    /// Pods with node, address and MTU.
+    pub pods: Vec<serde_json::Value>,
+    /// How often what ran.
+    pub counts: Counts,
+}
+
+impl Lab {
+    /// Opens a built-in lab by name, or one in a file by its path. Its state is kept in `state_dir`; the first
+    /// opening for writing makes it.
+    pub fn open(
+        name_or_path: &str,
+        state_dir: &Path,
+        access: LabAccess,
+    ) -> Result<Arc<Self>, LabError> {
+        let (name, definition) = catalog::find(name_or_path)?;
+        let faults = faults_from_environment()?;
+        let beginning = World::build(&definition).map_err(|why| LabError::Definition {
+            file: name_or_path.to_owned(),
+            why,
+        })?;
+        let lab = Self {
+            store: Store::new(state_dir, &name),
+            name,
+            title: definition.title,
+            access,
+            state: Mutex::new(State {
+                world: beginning.clone(),
+                version: None,
+            }),
+            beginning,
+        };
+        lab.begin(faults)?;
+        Ok(Arc::new(lab))
+    }
+
+    /// Takes over what is stored, or stores the beginning; adds faults that are not there yet (one that has
+    /// happened stays, marked, so that a resumed run does not meet it again).
+    fn begin(&self, faults: Vec<Fault>) -> Result<(), LabError> {
+        let mut state = self.state();
+        let _lock = match self.access {
+            LabAccess::ReadOnly => None,
+            LabAccess::ReadWrite => Some(self.store.lock()?),
+        };
+        self.refresh(&mut state)?;
+        let mut news = state.version.is_none();
+        for fault in faults {
+            if !state.world.faults.iter().any(|known| known.is_like(&fault)) {
+                state.world.faults.push(fault);
+                news = true;
+            }
+        }
+        if news && self.access == LabAccess::ReadWrite {
+            self.save(&mut state)?;
+        }
+        Ok(())
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it was opened for.
+    pub fn access(&self) -> LabAccess {
+        self.access
+    }
+
+    /// Puts a lab back to its beginning.
+    pub fn reset(name_or_path: &str, state_dir: &Path) -> Result<(), LabError> {
+        let (name, _) = catalog::find(name_or_path)?;
+        let store = Store::new(state_dir, &name);
+        let _lock = store.lock()?;
+        store.remove()
+    }
+
+    /// How often which marker and which command ran.
+    pub fn counts(&self) -> Result<Counts, LabError> {
+        self.glance(|world| (world.counts.clone(), false))
+    }
+
+    /// What the lab is like.
+    pub fn summary(&self) -> Result<Summary, LabError> {
+        self.glance(|world| {
+            let summary = Summary {
+                name: self.name.clone(),
+                title: self.title.clone(),
+                now: world.timestamp().to_string(),
+                hosts: world.hosts.keys().filter_map(|name| host_summary(world, name)).collect(),
+                pods: world
+                    .sandboxes
+                    .iter()
+                    .map(|(pod, sandbox)| {
+                        serde_json::json!({
+                            "pod": pod, "node": sandbox.node, "address": sandbox.address, "host_network": sandbox.host_network,
+                            "mtu": sandbox.machine.link("eth0").map(|link| link.mtu),
+                        })
+                    })
+                    .collect(),
+                counts: world.counts.clone(),
+            };
+            (summary, false)
+        })
+    }
+
+    /// Looks at the world as it is now. Time may move in it; that is stored only if something happened (the
+    /// second value) and the lab is open for writing, for time that passed unseen is no loss.
+    pub fn glance<T>(&self, look: impl FnOnce(&mut World) -> (T, bool)) -> Result<T, LabError> {
+        let mut state = self.state();
+        let _lock = match self.access {
+            LabAccess::ReadOnly => None,
+            LabAccess::ReadWrite => Some(self.store.lock()?),
+        };
+        self.refresh(&mut state)?;
+        let (answer, happened) = look(&mut state.world);
+        if happened && self.access == LabAccess::ReadWrite {
+            self.save(&mut state)?;
+        }
+        Ok(answer)
+    }
+
+    /// Changes the world in one transaction.
+    pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> Result<T, LabError> {
+        if self.access == LabAccess::ReadOnly {
+            return Err(LabError::ReadOnly);
+        }
+        let mut state = self.state();
+        let _lock = self.store.lock()?;
+        self.refresh(&mut state)?;
+        let answer = change(&mut state.world);
+        self.save(&mut state)?;
+        Ok(answer)
+    }
+
+    /// Takes over what another process has stored. Time never goes back.
+    fn refresh(&self, state: &mut State) -> Result<(), LabError> {
+        let stored = self.store.version()?;
+        if stored == state.version {
+            return Ok(());
+        }
+        let seen = state.world.now;
+        let first = state.version.is_none();
+        state.world = match self.store.load()? {
+            Some(world) => world,
+            None => self.beginning.clone(),
+        };
+        state.version = stored;
+        if stored.is_some() && !first && state.world.now < seen {
+            let behind = seen - state.world.now;
+            state.world.advance(behind);
+        }
+        Ok(())
+    }
+
+    /// Stores the world; where that fails, memory no longer counts.
+    fn save(&self, state: &mut State) -> Result<(), LabError> {
+        match self.store.save(&state.world) {
+            Ok(version) => {
+                state.version = Some(version);
+                Ok(())
+            }
+            Err(error) => {
+                state.world = self.beginning.clone();
+                state.version = None;
+                Err(error)
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic inside left the memory half changed; what is on disk is whole and is read again.
+        self.state
+            .lock()
+            .unwrap_or_else(|poisoned: PoisonError<_>| {
+                let mut state = poisoned.into_inner();
+                state.version = None;
+                state.world = self.beginning.clone();
+                state
+            })
+    }
+}
+
+fn host_summary(world: &World, name: &str) -> Option<serde_json::Value> {
+    let host = world.hosts.get(name)?;
+    let links: serde_json::Map<_, _> = host
+        .machine
+        .links
+        .iter()
+        .filter(|link| !matches!(link.kind, network::LinkKind::Veth { .. }))
+        .map(|link| (link.name.clone(), link.mtu.into()))
+        .collect();
+    Some(serde_json::json!({
+        "name": name, "links": links, "flannel": host.vtep,
+        "k3s": host.units.get(host.role.unit()).map(|unit| unit.activity),
+        "kubelet": host.kubelet,
+    }))
+}
+
+fn faults_from_environment() -> Result<Vec<Fault>, LabError> {
+    let Ok(text) = std::env::var(FAULTS) else {
+        return Ok(vec![]);
+    };
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| Fault::parse(part).map_err(LabError::Fault))
+        .collect()
+}

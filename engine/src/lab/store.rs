@@ -1,0 +1,135 @@
+//! A lab's state on disk: one JSON document, replaced whole. A killed process leaves the old or the new one.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::LabError;
+use super::world::{FORMAT, World};
+
+/// Set in tests on disks that need no sync: a killed process loses nothing by it, only a power failure would.
+const NO_SYNC: &str = "RUNBOOK_LAB_NO_SYNC";
+
+/// Where a lab's state is kept.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    sync: bool,
+}
+
+/// Tells one version of the state file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Store {
+    /// The state of the lab `name` in a directory. Nothing is made yet.
+    pub fn new(directory: &Path, name: &str) -> Self {
+        Self {
+            path: directory.join(format!("{name}.json")),
+            sync: std::env::var_os(NO_SYNC).is_none(),
+        }
+    }
+
+    /// Takes the lock that keeps other processes away; makes the directory if it is not there.
+    /// Released when the file is dropped.
+    pub fn lock(&self) -> Result<File, LabError> {
+        let path = self.path.with_extension("lock");
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)
+                .map_err(|error| self.failed("making the directory of", error))?;
+        }
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| self.failed("opening the lock of", error))?;
+        file.lock().map_err(|error| self.failed("locking", error))?;
+        Ok(file)
+    }
+
+    /// Which version is stored; `None` if there is none.
+    pub fn version(&self) -> Result<Option<Version>, LabError> {
+        match std::fs::metadata(&self.path) {
+            Ok(metadata) => Ok(Some(Version {
+                inode: metadata.ino(),
+                size: metadata.len(),
+                modified: (metadata.mtime(), metadata.mtime_nsec()),
+            })),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("looking for", error)),
+        }
+    }
+
+    /// Reads the stored world.
+    pub fn load(&self) -> Result<Option<World>, LabError> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("reading", error)),
+        };
+        let world: World = serde_json::from_slice(&bytes).map_err(|error| LabError::State {
+            path: self.path.clone(),
+            why: error.to_string(),
+        })?;
+        if world.format != FORMAT {
+            return Err(LabError::State {
+                path: self.path.clone(),
+                why: format!(
+                    "it has format {}, this program writes {FORMAT}",
+                    world.format
+                ),
+            });
+        }
+        Ok(Some(world))
+    }
+
+    /// Replaces the stored world. The caller holds the lock.
+    pub fn save(&self, world: &World) -> Result<Version, LabError> {
+        let bytes = serde_json::to_vec(world).map_err(|error| LabError::State {
+            path: self.path.clone(),
+            why: error.to_string(),
+        })?;
+        let temporary = self.path.with_extension("new");
+        let mut file = File::create(&temporary).map_err(|error| self.failed("writing", error))?;
+        file.write_all(&bytes)
+            .map_err(|error| self.failed("writing", error))?;
+        if self.sync {
+            file.sync_all()
+                .map_err(|error| self.failed("syncing", error))?;
+        }
+        std::fs::rename(&temporary, &self.path).map_err(|error| self.failed("replacing", error))?;
+        if self.sync
+            && let Some(directory) = self.path.parent()
+        {
+            File::open(directory)
+                .and_then(|directory| directory.sync_all())
+                .map_err(|error| self.failed("syncing the directory of", error))?;
+        }
+        self.version()?
+            .ok_or_else(|| self.failed("finding again", std::io::ErrorKind::NotFound.into()))
+    }
+
+    /// Removes the stored world. The caller holds the lock.
+    pub fn remove(&self) -> Result<(), LabError> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(self.failed("removing", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, action: &'static str, source: std::io::Error) -> LabError {
+        LabError::Io {
+            action,
+            path: self.path.clone(),
+            source,
+        }
+    }
+}

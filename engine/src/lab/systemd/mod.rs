@@ -1,0 +1,263 @@
+//! systemd on a simulated host: units, transient services and timers in virtual time.
+
+use std::collections::BTreeMap;
+
+use super::definition::Role;
+use super::k3s;
+use super::program::{Access, Session};
+use super::world::{Activity, Happening, Host, Place, Unit, UnitKind, World};
+
+/// From the request to the start of a transient service's command.
+const SERVICE_START: i64 = 20;
+
+/// A unit's name with its type: `k3s` is `k3s.service`.
+pub fn full_name(name: &str) -> String {
+    const TYPES: [&str; 6] = [
+        ".service", ".timer", ".socket", ".target", ".mount", ".slice",
+    ];
+    if TYPES.iter().any(|kind| name.ends_with(kind)) {
+        name.to_owned()
+    } else {
+        format!("{name}.service")
+    }
+}
+
+/// Why systemd would not do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnitError {
+    /// No such unit.
+    NotFound,
+    /// A transient unit of this name is loaded.
+    Loaded,
+}
+
+/// A job on a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Stop and start it.
+    Restart,
+}
+
+/// Queues a job, as `systemctl --no-block` does.
+pub fn queue(world: &mut World, host: &str, unit: &str, job: Job) -> Result<(), UnitError> {
+    let now = world.now;
+    let kind = world
+        .hosts
+        .get(host)
+        .and_then(|host| host.units.get(unit))
+        .map(|unit| unit.kind.clone())
+        .ok_or(UnitError::NotFound)?;
+    match (kind, job) {
+        (UnitKind::K3s, Job::Start) => k3s::start(world, host),
+        (UnitKind::K3s, Job::Stop) => k3s::stop(world, host),
+        (UnitKind::K3s, Job::Restart) => k3s::restart(world, host),
+        (UnitKind::TransientTimer { .. } | UnitKind::TransientService { .. }, Job::Stop) => {
+            if let Some(host) = world.hosts.get_mut(host) {
+                host.units.remove(unit);
+            }
+        }
+        (UnitKind::TransientTimer { .. }, _) => {}
+        (UnitKind::TransientService { .. }, _) => schedule_service(world, host, unit),
+        (UnitKind::Daemon { .. }, job) => {
+            let pid = 1000 + world.next_serial() as u32;
+            if let Some(unit) = world
+                .hosts
+                .get_mut(host)
+                .and_then(|host| host.units.get_mut(unit))
+            {
+                unit.activity = match job {
+                    Job::Stop => Activity::Inactive,
+                    _ => Activity::Active,
+                };
+                unit.pid = if job == Job::Stop { 0 } else { pid };
+                unit.since = now;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a queued start has come to its end, as `systemctl` without `--no-block` does. A unit that loops
+/// is waited for as long as the caller has time (`TimeoutStartSec=0`). Returns false if time ran out.
+pub fn wait_started(world: &mut World, host: &str, unit: &str, limit: i64) -> bool {
+    let end = world.now + limit;
+    loop {
+        let activity = world
+            .hosts
+            .get(host)
+            .and_then(|host| host.units.get(unit))
+            .map(|unit| unit.activity);
+        match activity {
+            Some(Activity::Starting | Activity::AutoRestart) if world.now < end => {
+                world.advance(250);
+            }
+            Some(Activity::Starting | Activity::AutoRestart) => return false,
+            _ => return true,
+        }
+    }
+}
+
+/// Makes a transient unit.
+pub fn add_transient(
+    world: &mut World,
+    host: &str,
+    name: &str,
+    kind: UnitKind,
+) -> Result<(), UnitError> {
+    let now = world.now;
+    let generation = world.next_serial();
+    let due = match &kind {
+        UnitKind::TransientTimer { due, .. } => Some(*due),
+        _ => None,
+    };
+    let host_state = world.hosts.get_mut(host).ok_or(UnitError::NotFound)?;
+    if host_state.units.contains_key(name) {
+        return Err(UnitError::Loaded);
+    }
+    let activity = if due.is_some() {
+        Activity::Active
+    } else {
+        Activity::Inactive
+    };
+    let unit = Unit {
+        kind,
+        activity,
+        since: now,
+        restarts: 0,
+        generation,
+        pid: 0,
+        status: 0,
+    };
+    host_state.units.insert(name.to_owned(), unit);
+    if let Some(due) = due {
+        let (host, unit) = (host.to_owned(), name.to_owned());
+        world.plan(
+            due - now,
+            Happening::Timer {
+                host,
+                unit,
+                generation,
+            },
+        );
+    }
+    Ok(())
+}
+
+/// Starts a transient service, in a moment.
+pub fn schedule_service(world: &mut World, host: &str, name: &str) {
+    let now = world.now;
+    let generation = world.next_serial();
+    let Some(unit) = world
+        .hosts
+        .get_mut(host)
+        .and_then(|host| host.units.get_mut(name))
+    else {
+        return;
+    };
+    unit.activity = Activity::Active;
+    unit.since = now;
+    unit.generation = generation;
+    unit.pid = 1000 + generation as u32;
+    let (host, unit) = (host.to_owned(), name.to_owned());
+    world.plan(
+        SERVICE_START,
+        Happening::Service {
+            host,
+            unit,
+            generation,
+        },
+    );
+}
+
+/// A timer elapses: it starts its service and, being transient, is unloaded.
+pub fn timer_due(world: &mut World, host: &str, name: &str, generation: u64) {
+    let Some(unit) = unit_of(world, host, name).filter(|unit| unit.generation == generation) else {
+        return;
+    };
+    let UnitKind::TransientTimer { service, .. } = unit.kind.clone() else {
+        return;
+    };
+    if let Some(host) = world.hosts.get_mut(host) {
+        host.units.remove(name);
+    }
+    schedule_service(world, host, &service);
+}
+
+/// A transient service's command runs.
+pub fn service_runs(world: &mut World, host: &str, name: &str, generation: u64) {
+    let Some(unit) = unit_of(world, host, name).filter(|unit| unit.generation == generation) else {
+        return;
+    };
+    let UnitKind::TransientService {
+        command,
+        env,
+        collect,
+    } = unit.kind.clone()
+    else {
+        return;
+    };
+    let place = Place::Host(host.to_owned());
+    let outcome = Session::new(world, place, Access::Change)
+        .with_env(env)
+        .run_argv(&command, &[]);
+    let status = outcome.status.unwrap_or(143);
+    let now = world.now;
+    let Some(host) = world.hosts.get_mut(host) else {
+        return;
+    };
+    // systemd forgets a transient service that ended well; one that failed only with --collect.
+    if status == 0 || collect {
+        host.units.remove(name);
+    } else if let Some(unit) = host.units.get_mut(name) {
+        unit.activity = Activity::Failed;
+        unit.since = now;
+        unit.status = status;
+        unit.pid = 0;
+    }
+}
+
+fn unit_of<'a>(world: &'a World, host: &str, name: &str) -> Option<&'a Unit> {
+    world.hosts.get(host)?.units.get(name)
+}
+
+/// The units that every host has.
+pub fn standard_units(host: &Host) -> BTreeMap<String, Unit> {
+    let daemon = |description: &str, pid| Unit {
+        kind: UnitKind::Daemon {
+            description: description.to_owned(),
+        },
+        activity: Activity::Active,
+        since: host.booted,
+        restarts: 0,
+        generation: 1,
+        pid,
+        status: 0,
+    };
+    let mut units = BTreeMap::from([
+        (
+            "ssh.service".to_owned(),
+            daemon("OpenBSD Secure Shell server", 640),
+        ),
+        (
+            "tailscaled.service".to_owned(),
+            daemon("Tailscale node agent", 655),
+        ),
+        (
+            "systemd-networkd.service".to_owned(),
+            daemon("Network Configuration", 410),
+        ),
+    ]);
+    let k3s = Unit {
+        kind: UnitKind::K3s,
+        ..daemon("", 812)
+    };
+    let name = match host.role {
+        Role::Server | Role::Agent => host.role.unit(),
+    };
+    units.insert(name.to_owned(), k3s);
+    units
+}

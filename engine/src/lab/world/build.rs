@@ -1,0 +1,205 @@
+//! A world as its lab's files describe it: every node booted, every pod running.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde_json::json;
+
+use super::{Counts, FileTree, Host, Kubelet, Machine, Millis, World, mac, plain, uuid};
+use crate::lab::definition::{Definition, HostDefinition, InterfaceDefinition, InterfaceKind};
+use crate::lab::fleet::Fault;
+use crate::lab::network::{Address, Link, LinkKind};
+use crate::lab::{cluster, k3s, systemd};
+
+/// How long the cluster has been up at the lab's beginning.
+const UPTIME: Millis = 9 * 24 * 3_600_000;
+
+/// The format of a stored world. A state of another format is refused.
+pub const FORMAT: u32 = 1;
+
+impl World {
+    /// The world at a lab's beginning.
+    pub fn build(definition: &Definition) -> Result<Self, String> {
+        let starts = definition.starts.as_millisecond();
+        let faults = definition
+            .faults
+            .iter()
+            .map(|text| Fault::parse(text))
+            .collect::<Result<_, _>>()?;
+        let mut world = World {
+            format: FORMAT,
+            now: starts - UPTIME,
+            serial: 1000,
+            events: vec![],
+            hosts: BTreeMap::new(),
+            sandboxes: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            workloads: BTreeMap::new(),
+            images: definition.images.clone(),
+            public_endpoint: definition.public_endpoint.clone(),
+            launches: BTreeMap::new(),
+            counts: Counts::default(),
+            faults,
+        };
+        for (name, host) in &definition.hosts {
+            let host = build_host(name, host, world.now)?;
+            world.hosts.insert(name.clone(), host);
+        }
+        for namespace in &definition.namespaces {
+            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"kubernetes.io/metadata.name": namespace}}, "status": {"phase": "Active"}});
+            cluster::new_object(&mut world, object)?;
+        }
+        let names: Vec<String> = world.hosts.keys().cloned().collect();
+        for name in &names {
+            k3s::boot(&mut world, name);
+        }
+        for object in &definition.objects {
+            cluster::new_object(&mut world, object.clone())?;
+        }
+        for workload in &definition.workloads {
+            if let Some(missing) = workload.nodes.iter().find(|node| !names.contains(node)) {
+                return Err(format!(
+                    "workload {}/{} names a node that is not there: {missing}",
+                    workload.namespace, workload.name
+                ));
+            }
+            cluster::add_workload(&mut world, workload);
+        }
+        // Pods start; then the cluster just runs until now.
+        world.advance(60_000);
+        world.advance(starts - world.now);
+        Ok(world)
+    }
+}
+
+fn build_host(name: &str, definition: &HostDefinition, now: Millis) -> Result<Host, String> {
+    let mut machine = Machine {
+        links: vec![loopback()],
+        ..Machine::default()
+    };
+    for interface in &definition.interfaces {
+        let index = machine.free_index(2);
+        machine.links.push(build_link(name, interface, index)?);
+    }
+    machine.files = build_files(name, definition, now / 1000)?;
+    if Address::parse(&definition.pod_subnet).is_none() {
+        return Err(format!(
+            "host {name}: pod_subnet is no network: {:?}",
+            definition.pod_subnet
+        ));
+    }
+    let mut host = Host {
+        machine,
+        role: definition.role,
+        reach: definition.reach,
+        pod_subnet: definition.pod_subnet.clone(),
+        firewall: definition.firewall.clone(),
+        units: BTreeMap::new(),
+        sysctls: BTreeMap::new(),
+        boot_id: uuid(&[name, "boot"]),
+        booted: now,
+        down_until: None,
+        kubelet: Kubelet::Up,
+        vtep: None,
+        last_pod_address: 1,
+        journal: vec![],
+        epoch: 0,
+    };
+    host.units = systemd::standard_units(&host);
+    Ok(host)
+}
+
+fn loopback() -> Link {
+    Link {
+        index: 1,
+        name: "lo".into(),
+        kind: LinkKind::Loopback,
+        mac: None,
+        mtu: 65_536,
+        up: true,
+        addresses: vec![Address {
+            ip: Ipv4Addr::LOCALHOST,
+            prefix: 8,
+        }],
+        master: None,
+    }
+}
+
+fn build_link(host: &str, definition: &InterfaceDefinition, index: u32) -> Result<Link, String> {
+    let addresses = definition
+        .addresses
+        .iter()
+        .map(|text| {
+            Address::parse(text).ok_or_else(|| {
+                format!(
+                    "host {host}, interface {}: no IPv4 address with prefix: {text:?}",
+                    definition.name
+                )
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let (kind, mac) = match definition.kind {
+        InterfaceKind::Ethernet => (
+            LinkKind::Ethernet,
+            Some(
+                definition
+                    .mac
+                    .clone()
+                    .unwrap_or_else(|| mac(&[host, &definition.name])),
+            ),
+        ),
+        InterfaceKind::Tun => (LinkKind::Tun, None),
+    };
+    Ok(Link {
+        index,
+        name: definition.name.clone(),
+        kind,
+        mac,
+        mtu: definition.mtu,
+        up: !definition.down,
+        addresses,
+        master: None,
+    })
+}
+
+fn build_files(name: &str, definition: &HostDefinition, now: i64) -> Result<FileTree, String> {
+    let mut files = FileTree::default();
+    let wrong =
+        |path: &str, why: &dyn std::fmt::Display| format!("host {name}, file {path}: {why}");
+    for directory in [
+        "/etc",
+        "/run",
+        "/tmp",
+        "/var/lib",
+        "/var/log",
+        "/root",
+        "/usr/local/bin",
+    ] {
+        files
+            .make_directories(directory, now)
+            .map_err(|why| wrong(directory, &why))?;
+    }
+    let hostname = (name.to_owned() + "\n").into_bytes();
+    files
+        .put("/etc/hostname", plain(hostname, 0o644), now)
+        .map_err(|why| wrong("/etc/hostname", &why))?;
+    for (path, file) in &definition.files {
+        let mode = match &file.mode {
+            None => 0o644,
+            Some(text) => {
+                u32::from_str_radix(text, 8).map_err(|_| wrong(path, &"mode is not octal"))?
+            }
+        };
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        files
+            .make_directories(parent, now)
+            .and_then(|()| files.put(path, plain(file.content.clone().into_bytes(), mode), now))
+            .map_err(|why| wrong(path, &why))?;
+    }
+    for (path, target) in &definition.symlinks {
+        files
+            .symlink(path, target)
+            .map_err(|why| wrong(path, &why))?;
+    }
+    Ok(files)
+}

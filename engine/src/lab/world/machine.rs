@@ -1,0 +1,181 @@
+//! Hosts and what runs in pods.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Counters, FileTree, Millis};
+use crate::lab::definition::{Firewall, Reach, Role};
+use crate::lab::network::Link;
+
+/// What a host and a pod have in common: a network namespace, files, counters.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Machine {
+    /// Links in the order of their index.
+    pub links: Vec<Link>,
+    /// Files.
+    pub files: FileTree,
+    /// What `/proc/net/snmp` and `/proc/net/netstat` count.
+    #[serde(default)]
+    pub counters: Counters,
+}
+
+impl Machine {
+    /// A link by name.
+    pub fn link(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == name)
+    }
+
+    /// A link by name.
+    pub fn link_mut(&mut self, name: &str) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.name == name)
+    }
+
+    /// The smallest index from `least` that no link has.
+    pub fn free_index(&self, least: u32) -> u32 {
+        (least..)
+            .find(|index| self.links.iter().all(|link| link.index != *index))
+            .unwrap_or(least)
+    }
+}
+
+/// A host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Host {
+    /// Links, files, counters.
+    pub machine: Machine,
+    /// What it does in the cluster.
+    pub role: Role,
+    /// What carries the connection to it.
+    pub reach: Reach,
+    /// Its part of the pod network.
+    pub pod_subnet: String,
+    /// Its packet filter.
+    pub firewall: Option<Firewall>,
+    /// systemd's units.
+    pub units: BTreeMap<String, Unit>,
+    /// Kernel parameters that were set by hand.
+    pub sysctls: BTreeMap<String, String>,
+    /// Changes with every boot.
+    pub boot_id: String,
+    /// When it booted.
+    pub booted: Millis,
+    /// Down (rebooting) until then.
+    pub down_until: Option<Millis>,
+    /// The kubelet.
+    pub kubelet: Kubelet,
+    /// Flannel's tunnel end, once it has started.
+    pub vtep: Option<Vtep>,
+    /// The last part of the pod address that was given out last.
+    pub last_pod_address: u8,
+    /// k3s's own log.
+    pub journal: Vec<(Millis, String)>,
+    /// The highest epoch that it has seen (M8).
+    pub epoch: u64,
+}
+
+/// Whether the kubelet of a node works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kubelet {
+    /// It runs.
+    Up,
+    /// It does not, since then.
+    Down(Millis),
+}
+
+/// Where Flannel's VXLAN packets leave a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vtep {
+    /// The link.
+    pub device: String,
+    /// Its address, that the other nodes send to.
+    pub address: String,
+}
+
+/// A unit of systemd.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Unit {
+    /// What it is.
+    pub kind: UnitKind,
+    /// What it does.
+    pub activity: Activity,
+    /// Since when.
+    pub since: Millis,
+    /// How often systemd has restarted it.
+    pub restarts: u32,
+    /// Counts starts: an event of an older start is void.
+    pub generation: u64,
+    /// Main process, 0 if none.
+    pub pid: u32,
+    /// Exit status of the last main process.
+    pub status: i32,
+}
+
+/// The kinds of unit that the lab knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitKind {
+    /// `k3s.service` or `k3s-agent.service`.
+    K3s,
+    /// A daemon that just runs.
+    Daemon {
+        /// What `systemctl status` shows.
+        description: String,
+    },
+    /// Made by `systemd-run`.
+    TransientService {
+        /// Program and arguments.
+        command: Vec<String>,
+        /// Environment.
+        env: BTreeMap<String, String>,
+        /// Whether a failed unit is unloaded too.
+        collect: bool,
+    },
+    /// Made by `systemd-run --on-active`.
+    TransientTimer {
+        /// The service that it starts.
+        service: String,
+        /// When.
+        due: Millis,
+    },
+}
+
+/// What a unit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// `active (running)`, for timers `active (waiting)`.
+    Active,
+    /// `inactive (dead)`.
+    Inactive,
+    /// `activating (start)`.
+    Starting,
+    /// `activating (auto-restart)`.
+    AutoRestart,
+    /// `failed (failed)`.
+    Failed,
+}
+
+/// What runs in a pod: its network namespace and what its containers see.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sandbox {
+    /// Links, files, counters.
+    pub machine: Machine,
+    /// The node.
+    pub node: String,
+    /// The uid of the pod that this belongs to.
+    pub uid: String,
+    /// Shares the node's network.
+    pub host_network: bool,
+    /// Address in the pod network.
+    pub address: String,
+    /// The host's end of its link, empty on the host's network.
+    pub veth: String,
+    /// When it started.
+    pub started: Millis,
+    /// Until when its link was too small for a proxy's datagrams; none while it is.
+    pub too_small_until: Option<Millis>,
+    /// Output of a pod that ran a command to its end.
+    pub output: Option<String>,
+}

@@ -1,0 +1,208 @@
+//! The whole state of a simulated cluster: plain data that is stored as one JSON document.
+
+mod build;
+pub use build::FORMAT;
+mod counters;
+mod files;
+mod launches;
+mod machine;
+mod time;
+
+pub use counters::Counters;
+pub use files::{Entry, FileError, FileTree, plain};
+pub use launches::{LaunchRecord, LaunchState, Process};
+pub use machine::{Activity, Host, Kubelet, Machine, Sandbox, Unit, UnitKind, Vtep};
+pub use time::{Event, Happening};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::definition::{ImageDefinition, LogTopic, PublicEndpoint, WorkloadKind};
+use super::fleet::Fault;
+
+/// Milliseconds, since the epoch where it is a point in time.
+pub type Millis = i64;
+
+/// Everything that is, in one lab.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct World {
+    /// Format of the stored state.
+    pub format: u32,
+    /// The lab's time.
+    pub now: Millis,
+    /// Counts everything that needs a number: events, resource versions, process ids.
+    pub serial: u64,
+    /// What is going to happen.
+    pub events: Vec<Event>,
+    /// Hosts by name.
+    pub hosts: BTreeMap<String, Host>,
+    /// What runs in pods, by `namespace/name`.
+    pub sandboxes: BTreeMap<String, Sandbox>,
+    /// The API's objects by `plural/namespace/name` (see [`crate::lab::cluster::key`]).
+    pub objects: BTreeMap<String, Json>,
+    /// The controllers' knowledge of workloads, by the key of their object.
+    pub workloads: BTreeMap<String, Workload>,
+    /// Images by reference.
+    pub images: BTreeMap<String, ImageDefinition>,
+    /// What the Internet sees.
+    pub public_endpoint: Option<PublicEndpoint>,
+    /// Launched commands by `marker/attempt`.
+    pub launches: BTreeMap<String, LaunchRecord>,
+    /// How often what ran.
+    pub counts: Counts,
+    /// Faults that are still to come.
+    pub faults: Vec<Fault>,
+}
+
+/// How often commands ran: the proof that nothing ran twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Starts by marker (all attempts).
+    pub markers: BTreeMap<String, u32>,
+    /// Starts of launched commands by target, then by command.
+    pub commands: BTreeMap<String, BTreeMap<String, u32>>,
+    /// All commands by target, probes too.
+    pub contacts: BTreeMap<String, u32>,
+}
+
+/// What a controller knows of a workload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Workload {
+    /// Its kind.
+    pub kind: WorkloadKind,
+    /// The node of each replica.
+    pub nodes: Vec<String>,
+    /// What its pods log.
+    pub logs: Vec<LogTopic>,
+    /// How many pods each replica has had.
+    pub generations: Vec<u32>,
+}
+
+/// Where a command runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On a host, as root.
+    Host(String),
+    /// In a container of a pod, by `namespace/name`.
+    Pod(String),
+}
+
+impl World {
+    /// The next number.
+    pub fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// The lab's time in seconds since the epoch.
+    pub fn seconds(&self) -> i64 {
+        self.now / 1000
+    }
+
+    /// The lab's time.
+    pub fn timestamp(&self) -> jiff::Timestamp {
+        timestamp(self.now)
+    }
+
+    /// The lab's time as Kubernetes writes it.
+    pub fn kubernetes_time(&self) -> String {
+        kubernetes_time(self.now)
+    }
+
+    /// The machine at a place, for reading. A pod on the host's network has its own files and programs, but
+    /// see [`World::network_machine`].
+    pub fn machine(&self, place: &Place) -> Option<&Machine> {
+        match place {
+            Place::Host(name) => self.hosts.get(name).map(|host| &host.machine),
+            Place::Pod(key) => self.sandboxes.get(key).map(|sandbox| &sandbox.machine),
+        }
+    }
+
+    /// The machine at a place.
+    pub fn machine_mut(&mut self, place: &Place) -> Option<&mut Machine> {
+        match place {
+            Place::Host(name) => self.hosts.get_mut(name).map(|host| &mut host.machine),
+            Place::Pod(key) => self
+                .sandboxes
+                .get_mut(key)
+                .map(|sandbox| &mut sandbox.machine),
+        }
+    }
+
+    /// The place whose network namespace is seen from a place: the node's for a pod on the host's network.
+    pub fn network_place(&self, place: &Place) -> Place {
+        match place {
+            Place::Pod(key) => match self.sandboxes.get(key) {
+                Some(sandbox) if sandbox.host_network => Place::Host(sandbox.node.clone()),
+                _ => place.clone(),
+            },
+            Place::Host(_) => place.clone(),
+        }
+    }
+
+    /// The machine whose links are seen from a place.
+    pub fn network_machine(&self, place: &Place) -> Option<&Machine> {
+        self.machine(&self.network_place(place))
+    }
+}
+
+/// Milliseconds as a timestamp.
+pub fn timestamp(millis: Millis) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+/// Milliseconds as Kubernetes writes a time: whole seconds, `Z`.
+pub fn kubernetes_time(millis: Millis) -> String {
+    timestamp(millis).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A stable number for a name: what the lab has instead of chance.
+pub fn hash(parts: &[&str]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part.as_bytes());
+        hasher.update(&[0]);
+    }
+    let bytes: [u8; 8] = hasher.finalize().as_bytes()[..8]
+        .try_into()
+        .expect("a hash has 32 bytes");
+    u64::from_le_bytes(bytes)
+}
+
+/// A stable word of Kubernetes' suffix alphabet.
+pub fn suffix(parts: &[&str], length: usize) -> String {
+    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut number = hash(parts);
+    (0..length)
+        .map(|_| {
+            let letter = LETTERS[(number % LETTERS.len() as u64) as usize];
+            number /= LETTERS.len() as u64;
+            letter as char
+        })
+        .collect()
+}
+
+/// A stable, locally administered hardware address.
+pub fn mac(parts: &[&str]) -> String {
+    let bytes = hash(parts).to_le_bytes();
+    format!(
+        "{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}",
+        (bytes[0] & 0xfc) | 0x02,
+        bytes[1],
+        bytes[2],
+        bytes[3],
+        bytes[4],
+        bytes[5]
+    )
+}
+
+/// A stable UUID.
+pub fn uuid(parts: &[&str]) -> String {
+    let high = hash(parts);
+    let low = hash(&[&parts.join("\n"), "low"]);
+    uuid::Builder::from_random_bytes((u128::from(high) << 64 | u128::from(low)).to_le_bytes())
+        .into_uuid()
+        .to_string()
+}
