@@ -1,1 +1,6 @@
-fn main() {}
+//! The program `runbook`.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    runbook::cli::main()
+}

@@ -98,7 +98,11 @@ impl Ground {
     /// Connections that can only look.
     pub fn observing(&self, runtime: &tokio::runtime::Runtime) -> Result<Arc<dyn ObservingFleet>, Problem> {
         match &self.place.lab {
-            Some(lab) => Ok(Arc::new(LabFleet::observing(open_lab(lab, &self.labs, LabAccess::ReadOnly)?, runtime.handle().clone()))),
+            Some(lab) => {
+                let lab = open_lab(lab, &self.labs, LabAccess::ReadOnly)?;
+                let hook = cluster_hook(&lab, runtime);
+                Ok(Arc::new(LabFleet::observing(lab, hook)))
+            }
             None => Ok(Arc::new(RealObserving::new(self.inventory.access(), self.cluster(), self.parallel(), runtime))),
         }
     }
@@ -106,7 +110,12 @@ impl Ground {
     /// Connections that can also change things.
     pub fn acting(&self, runtime: &tokio::runtime::Runtime) -> Result<Arc<dyn ActingFleet>, Problem> {
         match &self.place.lab {
-            Some(lab) => Ok(Arc::new(LabFleet::acting(open_lab(lab, &self.labs, LabAccess::ReadWrite)?, runtime.handle().clone()))),
+            Some(lab) => {
+                let lab = open_lab(lab, &self.labs, LabAccess::ReadWrite)?;
+                let hook = cluster_hook(&lab, runtime);
+                let fleet = LabFleet::acting(lab, hook).map_err(|error| Problem::failed(Diagnostic::error(error.to_string())))?;
+                Ok(Arc::new(fleet))
+            }
             None => Ok(Arc::new(RealActing::new(self.inventory.access(), self.cluster(), self.parallel(), runtime))),
         }
     }
@@ -130,6 +139,20 @@ impl Ground {
     }
 }
 
+/// The lab's API behind the real client, in process.
+fn cluster_hook(lab: &Arc<Lab>, runtime: &tokio::runtime::Runtime) -> crate::lab::fleet::ClusterHook {
+    let handle = runtime.handle().clone();
+    let clock = Arc::new(crate::lab::fleet::LabClock::new(lab.clone()));
+    Arc::new(move |backend| {
+        // The client starts a task of its own, which needs the runtime.
+        let _guard = handle.enter();
+        let client = crate::lab::api::client(backend);
+        let cluster = crate::transport::kube::KubeCluster::new(client, handle.clone());
+        let clock = clock.clone();
+        Ok(Arc::new(cluster.with(move |reader| reader.with_clock(clock))))
+    })
+}
+
 /// Opens a lab.
 pub fn open_lab(name: &str, labs: &Path, access: LabAccess) -> Result<Arc<Lab>, Problem> {
     Lab::open(name, labs, access).map_err(|error| Problem::usage(Diagnostic::error(error.to_string())))
@@ -137,7 +160,8 @@ pub fn open_lab(name: &str, labs: &Path, access: LabAccess) -> Result<Arc<Lab>, 
 
 fn lab_inventory(name: &str, labs: &Path) -> Result<Inventory, Problem> {
     let lab = open_lab(name, labs, LabAccess::ReadOnly)?;
-    Ok(Inventory::of_lab(lab.hosts()))
+    let hosts = lab.host_names().map_err(|error| Problem::usage(Diagnostic::error(error.to_string())))?;
+    Ok(Inventory::of_lab(hosts.iter().map(String::as_str)))
 }
 
 fn file_inventory(path: &Path, pinned: Option<&str>) -> Result<(Inventory, String), Problem> {

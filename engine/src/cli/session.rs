@@ -39,6 +39,21 @@ pub fn evaluate(program: &Program) -> ScriptEnd {
     })
 }
 
+/// Like [`finish`]; a good end is recorded as `good`.
+pub fn finish_as(
+    announcer: &Announcer,
+    ledger: Option<&Arc<Ledger>>,
+    end: ScriptEnd,
+    started: Instant,
+    good: crate::journal::Ending,
+) -> Verdict {
+    let mut verdict = verdict(end);
+    if verdict.exit == 0 {
+        verdict.ending = good;
+    }
+    record(announcer, ledger, verdict, started)
+}
+
 /// Records and announces the end. Gives the verdict back for its diagnostic.
 pub fn finish(
     announcer: &Announcer,
@@ -46,7 +61,15 @@ pub fn finish(
     end: ScriptEnd,
     started: Instant,
 ) -> Verdict {
-    let mut verdict = verdict(end);
+    record(announcer, ledger, verdict(end), started)
+}
+
+fn record(
+    announcer: &Announcer,
+    ledger: Option<&Arc<Ledger>>,
+    mut verdict: Verdict,
+    started: Instant,
+) -> Verdict {
     if let Some(ledger) = ledger {
         let record = Record::Ended {
             ending: verdict.ending,

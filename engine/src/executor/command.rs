@@ -33,7 +33,8 @@ pub(super) fn run(live: &Live, call: &Call<'_>, command: &RunCommand, attempt: u
 
 fn begin(live: &Live, call: &Call<'_>, command: &RunCommand, mut intent: Intent) -> Result<Value, Failure> {
     let (id, attempt) = (intent.id.clone(), intent.attempt);
-    intent.undo = command.undo.as_ref().map(undo_value);
+    let by = || command.undone_by.as_ref().map(|by| Value::from_entries([("by", Value::from(by.clone()))]));
+    intent.undo = command.undo.as_ref().map(undo_value).or_else(by);
     live.ledger.commit(Record::Intent(Box::new(intent)))?;
     let launch = launch(live, command, &id, attempt);
     let sink = live.announcer.output(call);

@@ -224,6 +224,10 @@ impl Executor for DryRun {
         Ok(())
     }
 
+    fn cluster(&self) -> Result<Arc<dyn crate::transport::ClusterObserver>, Failure> {
+        Ok(self.overlay.cluster_observer()?)
+    }
+
     fn parallel(&self, _: usize) -> usize {
         // In item order: what one branch plans, the next sees, in the same way every time.
         1

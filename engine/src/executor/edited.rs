@@ -117,6 +117,10 @@ impl Executor for Edited {
         self.plan.plan_ended(note)
     }
 
+    fn cluster(&self) -> Result<Arc<dyn crate::transport::ClusterObserver>, Failure> {
+        self.plan.cluster()
+    }
+
     fn parallel(&self, _: usize) -> usize {
         1
     }

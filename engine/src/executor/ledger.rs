@@ -18,6 +18,7 @@ pub struct Ledger {
     run: RunId,
     journal: Journal,
     history: Mutex<History>,
+    waiting: Mutex<std::collections::BTreeMap<u64, crate::journal::Stored>>,
     secrets: Arc<Secrets>,
     seed: [u8; 32],
     epoch: u64,
@@ -43,6 +44,7 @@ impl Ledger {
             secrets,
             within: AtomicU32::new(0),
             history: Mutex::new(history),
+            waiting: Mutex::default(),
         }
     }
 
@@ -77,6 +79,15 @@ impl Ledger {
         self.history().entry(key).cloned()
     }
 
+    /// The operations below a step whose recorded result is a failure.
+    pub fn failed_below(&self, path: &crate::model::ScopePath) -> Vec<OperationId> {
+        let failed = |entry: &&Entry| {
+            let failed = matches!(&entry.state, EntryState::Finished { result: OutcomeResult::Failed(_), .. });
+            failed && path.contains(&entry.intent.scope)
+        };
+        self.history().entries().filter(failed).map(|entry| entry.intent.id.clone()).collect()
+    }
+
     /// A number for a command inside a change: unique among all sessions of the run.
     pub fn next_within(&self) -> u32 {
         let session = u32::try_from(self.epoch).unwrap_or(u32::MAX / 1_000_000);
@@ -86,10 +97,19 @@ impl Ledger {
     /// Writes a record that is durable no later than the next commit: for what has no effect.
     pub fn note(&self, record: Record) -> Result<(), Failure> {
         self.refuse_if_poisoned()?;
-        // Held across the write, so that the history has the records in the order of the journal.
-        let mut history = self.history();
         let stored = self.journal.note(record)?;
-        Ok(history.apply(&stored)?)
+        self.apply_in_order(stored)
+    }
+
+    /// Branches learn of their commits in any order; the history takes records in the order of the journal.
+    fn apply_in_order(&self, stored: crate::journal::Stored) -> Result<(), Failure> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.insert(stored.seq, stored);
+        let mut history = self.history();
+        while let Some(next) = waiting.remove(&(history.last_seq() + 1)) {
+            history.apply(&next)?;
+        }
+        Ok(())
     }
 
     /// Writes a record and returns when it is durable.
@@ -97,7 +117,7 @@ impl Ledger {
         self.refuse_if_poisoned()?;
         // Not held across the commit: other branches join the same transaction.
         let stored = self.journal.commit(record)?;
-        Ok(self.history().apply(&stored)?)
+        self.apply_in_order(stored)
     }
 
     fn refuse_if_poisoned(&self) -> Result<(), Failure> {

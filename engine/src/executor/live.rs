@@ -127,7 +127,7 @@ impl Live {
     fn ask(&self, call: &Call<'_>, question: &Question, attempt: u32) -> Result<Value, Failure> {
         let intent = self.ledger.intent(call, attempt);
         let id = intent.id.clone();
-        if self.ledger.entry(&call.key).is_none_or(|entry| !entry.in_flight()) {
+        if self.ledger.entry(&call.key).is_none_or(|entry| entry.state != crate::journal::EntryState::InFlight) {
             self.ledger.commit(Record::Intent(Box::new(intent)))?;
         }
         let result = match self.asker.ask(question) {
@@ -209,7 +209,7 @@ impl Executor for Live {
     fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
         let decision = self.asker.after_failure(path, failure);
         if decision == AfterFailure::Retry {
-            let operations = self.ledger.history().failed_below(path);
+            let operations = self.ledger.failed_below(path);
             let (by, why) = (self.asker.who(), "retry of a failed step".to_owned());
             self.ledger.commit(Record::Retried { operations, by, why })?;
         }
@@ -227,6 +227,10 @@ impl Executor for Live {
     fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
         // Only a dry run has values that are unknown.
         Err(Failure::Misuse(format!("a value is unknown in a live run: {}", note.because)))
+    }
+
+    fn cluster(&self) -> Result<Arc<dyn crate::transport::ClusterObserver>, Failure> {
+        Ok(self.fleet.cluster_observer()?)
     }
 
     fn parallel(&self, asked: usize) -> usize {

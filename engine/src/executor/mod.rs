@@ -73,6 +73,9 @@ pub trait Executor: Send + Sync {
     /// How many branches may run at once when the script asks for `asked`.
     fn parallel(&self, asked: usize) -> usize;
 
+    /// The cluster's API, to look up what a script's words mean.
+    fn cluster(&self) -> Result<std::sync::Arc<dyn crate::transport::ClusterObserver>, Failure>;
+
     /// Lets time pass between batches; `false` if interrupted.
     fn pause(&self, duration: std::time::Duration) -> bool;
 }

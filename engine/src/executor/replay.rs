@@ -91,6 +91,9 @@ impl<E: Executor + Recover> Executor for Replay<E> {
         compare(&self.ledger, call, &entry.intent)?;
         match &entry.state {
             EntryState::Finished { result, .. } => self.replayed(call, &entry, recorded(&self.ledger, result)),
+            EntryState::Aborted { why, .. } => {
+                Err(Failure::failed(format!("the run was given up here: {why}")))
+            }
             EntryState::ResolvedDone { .. } => self.replayed(call, &entry, Ok(self.resolved(call))),
             EntryState::InFlight => self.inner.recover(call, &entry),
             EntryState::Retryable { .. } => self.inner.perform(call),
@@ -127,6 +130,10 @@ impl<E: Executor + Recover> Executor for Replay<E> {
 
     fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
         self.inner.plan_ended(note)
+    }
+
+    fn cluster(&self) -> Result<Arc<dyn crate::transport::ClusterObserver>, Failure> {
+        self.inner.cluster()
     }
 
     fn parallel(&self, asked: usize) -> usize {

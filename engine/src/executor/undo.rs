@@ -64,7 +64,10 @@ fn item(entry: &Entry) -> Option<UndoItem> {
         },
         (Class::Command, _) if began(entry) => match intent.undo.as_ref().and_then(program) {
             Some(undo) => UndoStep::Command(undo),
-            None => UndoStep::Leave("a command without `undo:`".into()),
+            None => UndoStep::Leave(match intent.undo.as_ref().and_then(|undo| undo.get("by")) {
+                Some(by) => by.to_string(),
+                None => "a command without `undo:`".into(),
+            }),
         },
         (Class::Tell, _) if intent.kind == "on_undo" => UndoStep::Hook,
         _ => return None,
@@ -157,7 +160,7 @@ impl Change for Restore<'_> {
     }
 
     fn wanted(&self, now: &Image) -> Result<Image, Failure> {
-        if *now == self.after || *now == self.before || self.force {
+        if self.after.is_met_by(now) || *now == self.before || self.force {
             return Ok(self.before.clone());
         }
         let subject = &self.change.subject;
@@ -266,6 +269,10 @@ impl<E: Executor> Executor for UndoMode<E> {
 
     fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
         self.inner.plan_ended(note)
+    }
+
+    fn cluster(&self) -> Result<Arc<dyn crate::transport::ClusterObserver>, Failure> {
+        self.inner.cluster()
     }
 
     fn parallel(&self, asked: usize) -> usize {

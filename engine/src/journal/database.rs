@@ -10,7 +10,8 @@ use super::private::{private_file, sync_directory};
 use super::{BlobId, JournalError};
 
 /// The format that this engine writes, and the newest that it reads.
-pub(super) const SCHEMA: u32 = 1;
+/// Version of the journal's format.
+pub const SCHEMA: u32 = 1;
 
 /// 3.51.3: the fix of a corruption when a write-ahead log is reset (sqlite.org/wal.html).
 const OLDEST_SQLITE: i32 = 3_051_003;

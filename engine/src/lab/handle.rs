@@ -128,6 +128,11 @@ impl Lab {
         store.remove()
     }
 
+    /// The names of its hosts, sorted.
+    pub fn host_names(&self) -> Result<Vec<String>, LabError> {
+        self.glance(|world| (world.hosts.keys().map(ToString::to_string).collect(), false))
+    }
+
     /// How often which marker and which command ran.
     pub fn counts(&self) -> Result<Counts, LabError> {
         self.glance(|world| (world.counts.clone(), false))

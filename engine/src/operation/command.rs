@@ -39,6 +39,8 @@ pub struct RunCommand {
     pub guards: Vec<Guard>,
     /// The command that puts back what this one did.
     pub undo: Option<Program>,
+    /// In words, what puts it back where no command does.
+    pub undone_by: Option<String>,
     /// Return as soon as it has started.
     pub detach: bool,
     /// After this long it is killed on the target.

@@ -1,6 +1,7 @@
 //! The language of runbooks: Rhai with a handful of host words. Knows operations, not transports.
 
 mod check;
+mod checking;
 mod convert;
 mod engine;
 mod failure;

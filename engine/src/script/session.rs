@@ -53,6 +53,22 @@ impl Session {
         Arc::new(Self { parts })
     }
 
+    /// A session in which nothing runs: what is checked is never evaluated.
+    pub(super) fn for_checking() -> Arc<Self> {
+        let inventory = Arc::new(Inventory::local());
+        Self::new(SessionParts {
+            executor: Arc::new(super::checking::NotRunning),
+            script: String::new(),
+            parameters: BTreeMap::new(),
+            hosts: Vec::new(),
+            inventory,
+            secrets: Arc::new(Secrets::new()),
+            secret_source: Arc::new(super::checking::NotRunning),
+            parallel: 1,
+            undo: None,
+        })
+    }
+
     /// The executor of the mode.
     pub fn executor(&self) -> &dyn Executor {
         &*self.parts.executor

@@ -15,9 +15,6 @@ pub fn check(unit: &Unit<'_>, main: bool, findings: &mut Vec<Finding>) {
             Some(ASTNode::Stmt(Stmt::Import(import, position))) => {
                 findings.extend(computed_import(unit, &import.0, *position));
             }
-            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
-                lost_assignments(unit, call, findings);
-            }
             _ => {}
         }
         true
@@ -67,51 +64,4 @@ fn computed_import(unit: &Unit<'_>, import: &Expr, position: Position) -> Option
         length: "import".len(),
         help: None,
     })
-}
-
-/// An assignment to a captured variable inside the closure of `each` stays in that branch.
-fn lost_assignments(unit: &Unit<'_>, call: &FnCallExpr, findings: &mut Vec<Finding>) {
-    if call.name != "each" {
-        return;
-    }
-    let Some(body) = call.args.last() else { return };
-    let closure = format!("{body:?}");
-    for function in unit.ast.iter_fn_def() {
-        if !function.name.starts_with("anon$") || !closure.contains(function.name.as_str()) {
-            continue;
-        }
-        let captured = function.params.len().saturating_sub(1);
-        let outer: Vec<&str> = function.params[..captured].iter().map(|name| name.as_str()).collect();
-        let rhai::ScriptFuncPayload::Statements(body) = &function.body;
-        for statement in body.statements() {
-            statement.walk(&mut Vec::new(), &mut |path| {
-                if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
-                    && let Some((name, position)) = assigned(&assignment.1.lhs)
-                    && outer.contains(&name.as_str())
-                {
-                    findings.push(lost(unit, &name, position));
-                }
-                true
-            });
-        }
-    }
-}
-
-fn assigned(target: &Expr) -> Option<(String, Position)> {
-    match target {
-        Expr::Variable(variable, _, position) => Some((variable.1.to_string(), *position)),
-        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => assigned(&chain.lhs),
-        _ => None,
-    }
-}
-
-fn lost(unit: &Unit<'_>, name: &str, position: Position) -> Finding {
-    Finding {
-        severity: Severity::Warning,
-        code: "lost-assignment",
-        message: format!("`{name}` is a copy inside each branch: what is assigned here is lost after it"),
-        position: unit.at(position),
-        length: name.chars().count(),
-        help: Some("return the value from the closure; each gives the results in order".into()),
-    }
 }

@@ -52,13 +52,9 @@ fn change(
     edit: FileEdit<'_>,
     attributes: Attributes,
 ) -> Evaluated {
-    let change = ChangeFile {
-        target: file.target.clone(),
-        path: file.path.clone(),
-        edit,
-        mode: attributes.mode,
-        owner: attributes.owner,
-    };
+    let change = ChangeFile::new(file.target.clone(), file.path.clone(), edit)
+        .mode(attributes.mode)
+        .owner(attributes.owner.0, attributes.owner.1);
     session.perform(context, file.target.clone(), Action::Change(&change)).map(|value| to_dynamic(&value))
 }
 

@@ -189,6 +189,7 @@ fn run_of(command: &Dynamic, options: Map) -> Result<RunCommand, String> {
         },
         guards,
         undo: options.take("undo").map(|undo| program(&undo).map_err(|why| format!("`undo`: {why}"))).transpose()?,
+        undone_by: options.text("undone_by")?,
         detach: options.flag("detach")?.unwrap_or(false),
         timeout: options.duration("timeout")?,
         expect_exit: exits(options.take("expect_exit"))?,

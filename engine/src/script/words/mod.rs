@@ -28,6 +28,11 @@ use rhai::Engine;
 
 use super::session::Session;
 
+/// Gives an engine every host word with nothing behind it: enough to know names and numbers of arguments.
+pub fn register_signatures(engine: &mut Engine) {
+    register(engine, &Session::for_checking());
+}
+
 /// Gives an engine every host word.
 pub fn register(engine: &mut Engine, session: &Arc<Session>) {
     syntax::register(engine, Some(session.clone()));

@@ -1,0 +1,236 @@
+//! `runbook resume`: go on at the exact operation.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::answers::{Answers, who};
+use super::args::{self, Global};
+use super::console::Console;
+use super::ground::{Ground, Place};
+use super::prepare;
+use super::problem::{Problem, UNDECIDED};
+use super::run::{Prepared, Work, history, labs, pinned, program, session_of, session_started, state};
+use super::runtime::runtime;
+use super::session;
+use crate::executor::{Alignment, Announcer, Asker, DryRun, Edited, Executor, Ledger};
+use crate::journal::{
+    Ending, Entry, EntryState, History, Journal, Record, RunHeader, RunLock, SessionKind, SourceText, StateDirectory,
+    Stored,
+};
+use crate::model::{OperationId, RunId, Secrets};
+use crate::operation::{Class, Question, QuestionKind};
+use crate::report::{Diagnostic, Fanout};
+use crate::script::SourceSet;
+use crate::transport::Cancel;
+
+/// A run with its journal open and its locks held.
+pub struct Opened {
+    /// The journal.
+    pub journal: Journal,
+    /// Its records when it was opened.
+    pub records: Vec<Stored>,
+    /// The history.
+    pub history: History,
+    /// The secrets of this session.
+    pub secrets: Arc<Secrets>,
+    _locks: [RunLock; 2],
+}
+
+/// Opens a run for a further session.
+pub fn open(state: &StateDirectory, run: &RunId, kind: SessionKind) -> Result<Opened, Problem> {
+    let own = state.lock(&format!("run {run}"), &format!("run {run} by {}", who()))?;
+    let secrets = Arc::new(Secrets::new());
+    let (journal, mut records) = Journal::open(&state.run(run), secrets.clone())?;
+    let epoch = history(&records)?.epoch() + 1;
+    let scope = history(&records)?.header().scope.clone();
+    let shared = state.lock(&scope, &format!("run {run} by {}", who()))?;
+    records.push(journal.commit(session_started(kind, epoch))?);
+    let history = history(&records)?;
+    Ok(Opened { journal, records, history, secrets, _locks: [own, shared] })
+}
+
+/// Where a recorded run happens.
+pub fn place(journal: &Journal, header: &RunHeader) -> Result<Place, Problem> {
+    let inventory = match &header.inventory {
+        None => None,
+        Some(text) => {
+            let content = pinned(journal, std::slice::from_ref(text))?;
+            Some((PathBuf::from(&text.name), Some(content.main_text().to_owned())))
+        }
+    };
+    Ok(Place {
+        lab: header.lab.clone(),
+        inventory,
+        limit: header.limit.clone(),
+        context: header.context.clone(),
+        kubeconfig: header.kubeconfig.as_ref().map(PathBuf::from),
+        parallel: header.parallel,
+    })
+}
+
+/// What a recorded run was prepared with.
+pub fn prepared(opened: &Opened, global: &Global, console: &Console) -> Result<Prepared, Problem> {
+    let header = opened.history.header();
+    let ground = Ground::survey(place(&opened.journal, header)?, labs(global)?)?;
+    let sources = pinned(&opened.journal, opened.history.sources())?;
+    let script = prepare::checked(&sources, &ground.names(), console)?;
+    Ok(Prepared { sources: Arc::new(sources), header: script, parameters: header.parameters.clone(), ground })
+}
+
+/// Goes on with a run.
+pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Result<u8, Problem> {
+    let state = state(global)?;
+    let run = match &resume.run {
+        Some(run) => state.find(run.as_str())?,
+        None => newest_unfinished(&state)?,
+    };
+    refuse_finished(&state, &run)?;
+    let opened = open(&state, &run, SessionKind::Resume)?;
+    let mut prepared = prepared(&opened, global, console)?;
+    let asker = Answers::new(&resume.talk, console);
+    let before: Vec<OperationId> = last_failed(&opened.records);
+    let Opened { journal, history, secrets, _locks, .. } = opened;
+    let ledger = Arc::new(Ledger::new(journal, history, secrets));
+    retry_failed(&ledger, &before, console)?;
+    if let Some(file) = &resume.edited {
+        let file = file.as_ref().map_or_else(|| prepared.sources.main.clone(), |file| file.display().to_string());
+        accept_edit(&file, &mut prepared, &ledger, &asker, console)?;
+    }
+    Work { prepared, ledger, mode: "resume" }.go(&resume.talk, console)
+}
+
+fn ending(state: &StateDirectory, run: &RunId) -> Option<Ending> {
+    let records = Journal::read(&state.run(run)).ok()?;
+    History::from_records(&records).ok()?.ending()
+}
+
+fn newest_unfinished(state: &StateDirectory) -> Result<RunId, Problem> {
+    let over = |ending: Option<Ending>| {
+        matches!(ending, Some(Ending::Done | Ending::Finished | Ending::Aborted | Ending::Undone))
+    };
+    state.runs().into_iter().rev().find(|run| !over(ending(state, run))).ok_or_else(|| {
+        Problem::usage(Diagnostic::error("there is no run to resume").help("`runbook list` shows what ran"))
+    })
+}
+
+fn refuse_finished(state: &StateDirectory, run: &RunId) -> Result<(), Problem> {
+    let what = match ending(state, run) {
+        Some(Ending::Done | Ending::Finished) => "came to its end: there is nothing to resume",
+        Some(Ending::Aborted) => "was given up: it cannot be resumed, only undone",
+        Some(Ending::Undone) => "was undone: start it anew",
+        _ => return Ok(()),
+    };
+    Err(Problem::usage(Diagnostic::error(format!("run {run} {what}")).help(format!("runbook show {run}"))))
+}
+
+/// The operations whose failure ended the last session before this one.
+fn last_failed(records: &[Stored]) -> Vec<OperationId> {
+    let ended = records.iter().rev().find_map(|stored| match &stored.record {
+        Record::Ended { failed, .. } => Some(failed.clone()),
+        _ => None,
+    });
+    ended.unwrap_or_default()
+}
+
+/// What failed may be tried again, if trying again is harmless; a command that ran and failed is a person's to judge.
+fn retry_failed(ledger: &Ledger, failed: &[OperationId], console: &Console) -> Result<(), Problem> {
+    let entries: Vec<Entry> = failed.iter().filter_map(|id| ledger.history().by_id(id).cloned()).collect();
+    let unsettled = |entry: &&Entry| {
+        matches!(&entry.state, EntryState::Finished { result: crate::journal::OutcomeResult::Failed(_), .. })
+    };
+    let (commands, others): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().filter(unsettled).partition(|entry| entry.intent.class == Class::Command);
+    if let Some(command) = commands.first() {
+        let run = ledger.run();
+        let id = &command.intent.id;
+        let diagnostic = Diagnostic::error(format!(
+            "the command `{}` ran on {} and failed; it is not run again by itself",
+            command.intent.summary, command.intent.target
+        ))
+        .help(format!("runbook resolve {run} {id} --retry    to run it again"))
+        .help(format!("runbook resolve {run} {id} --done     if its work is done by now"))
+        .help(format!("runbook resolve {run} {id} --abort    to give the run up"));
+        let _ = console;
+        return Err(Problem { diagnostics: vec![diagnostic], exit: UNDECIDED });
+    }
+    if others.is_empty() {
+        return Ok(());
+    }
+    let operations = others.iter().map(|entry| entry.intent.id.clone()).collect();
+    let record = Record::Retried { operations, by: who(), why: "resume tries again what failed".into() };
+    ledger.commit(record).map_err(failed_journal)
+}
+
+fn failed_journal(failure: crate::operation::Failure) -> Problem {
+    Problem::failed(Diagnostic::error(failure.to_string()))
+}
+
+/// Replays an edited script without effects, shows what that means, and asks.
+fn accept_edit(
+    file: &str,
+    prepared: &mut Prepared,
+    ledger: &Arc<Ledger>,
+    asker: &Answers,
+    console: &Console,
+) -> Result<(), Problem> {
+    let sources = Arc::new(prepare::load(file)?);
+    prepared.header = prepare::checked(&sources, &prepared.ground.names(), console)?;
+    prepared.sources = sources.clone();
+    let runtime = runtime()?;
+    let silent = Announcer::new(Arc::new(Fanout(Vec::new())), ledger.secrets().clone());
+    let fleet = prepared.ground.observing(&runtime)?;
+    let nobody: Arc<dyn Asker> = Arc::new(Answers::approvals(false, console));
+    let plan = DryRun::new(fleet, silent, nobody, Cancel::default());
+    let edited = Arc::new(Edited::new(ledger.clone(), plan));
+    let executor: Arc<dyn Executor> = edited.clone();
+    let words = session_of(prepared, executor, ledger.secrets().clone(), console);
+    let evaluated = session::evaluate(&program(sources.clone(), words, true)?);
+    if let crate::script::ScriptEnd::Failed(failure, _) = &evaluated {
+        eprintln!("replayed up to: {failure}");
+    }
+    let (alignment, orphans) = (edited.alignment(), edited.orphans());
+    console.print(&summary(&alignment, &orphans));
+    let question = Question {
+        text: format!("Go on with the edited script ({} orphaned effects stay as they are)?", orphans.len()),
+        name: "edited".into(),
+        kind: QuestionKind::Confirm,
+    };
+    let answer = asker.ask(&question).map_err(|failure| Problem {
+        diagnostics: vec![Diagnostic::error(failure.to_string()).help("nothing was done; accept with --yes")],
+        exit: UNDECIDED,
+    })?;
+    let edition = ledger.history().edition() + 1;
+    let record = Record::Edited {
+        edition,
+        sources: texts(ledger, &sources),
+        reused: alignment.reused,
+        orphaned: orphans.iter().map(|entry| entry.intent.id.clone()).collect(),
+        by: answer.by,
+    };
+    ledger.commit(record).map_err(failed_journal)
+}
+
+fn texts(ledger: &Ledger, sources: &SourceSet) -> Vec<SourceText> {
+    let pin = |(name, text): (&str, &str)| SourceText {
+        name: name.to_owned(),
+        blob: ledger.journal().store_blob(text.as_bytes()),
+    };
+    sources.iter().map(pin).collect()
+}
+
+fn summary(alignment: &Alignment, orphans: &[Entry]) -> String {
+    let mut text = format!(
+        "The edited script against the record:\n  {} operations reused, {} new, {} orphaned\n",
+        alignment.reused.len(),
+        alignment.new.len(),
+        orphans.len()
+    );
+    for line in &alignment.new {
+        text.push_str(&format!("  new       {line}\n"));
+    }
+    for entry in orphans {
+        text.push_str(&format!("  orphaned  {} {} {}\n", entry.intent.kind, entry.intent.target, entry.intent.summary));
+    }
+    text
+}
+
