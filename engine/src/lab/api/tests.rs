@@ -366,6 +366,9 @@ fn a_dry_run_writes_nothing() {
         .runtime
         .block_on(bench.pods().delete("a", &params))
         .unwrap();
+    let stale = json!({"metadata": {"resourceVersion": "0"}, "spec": {"x": 1}});
+    let (code, _) = bench.raw("PATCH", &format!("{POD}?dryRun=All"), MERGE, stale);
+    assert_eq!(code, 409, "refused as the write would be");
     assert_eq!(bench.store.writes(), before);
     assert_eq!(bench.store.stored("pods", "one", "a").unwrap(), whole);
     assert_eq!(bench.raw("PATCH", POD, MERGE, patch).0, 200);

@@ -188,3 +188,20 @@ fn changes_survive_an_api_server_that_restarts() {
         .unwrap();
     assert_eq!(bench.stored()["spec"]["replicas"], 2);
 }
+
+#[test]
+fn what_is_being_deleted_counts_as_gone() {
+    let bench = Bench::new();
+    let (object, uid) = pod(&bench, 30, Json::Null);
+    assert_ne!(bench.look(&object), Image::Object(None));
+    bench.cluster.delete(&object, &uid).unwrap();
+    assert!(bench.store.stored("pods", "one", "p-0").is_some());
+    assert_eq!(bench.look(&object), Image::Object(None));
+    let change = DeleteObject::new(object, uid).unwrap();
+    let now = change.observe(&bench, &Cancel::default()).unwrap();
+    assert_ne!(
+        now,
+        Image::Object(None),
+        "but a delete goes on waiting for it"
+    );
+}
