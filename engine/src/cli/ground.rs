@@ -144,9 +144,7 @@ fn cluster_hook(lab: &Arc<Lab>, runtime: &tokio::runtime::Runtime) -> crate::lab
     let handle = runtime.handle().clone();
     let clock = Arc::new(crate::lab::fleet::LabClock::new(lab.clone()));
     Arc::new(move |backend| {
-        // The client starts a task of its own, which needs the runtime.
-        let _guard = handle.enter();
-        let client = crate::lab::api::client(backend);
+        let client = crate::lab::api::client(backend, &handle);
         let cluster = crate::transport::kube::KubeCluster::new(client, handle.clone());
         let clock = clock.clone();
         Ok(Arc::new(cluster.with(move |reader| reader.with_clock(clock))))

@@ -80,7 +80,7 @@ pub fn verify(run: &RunId, global: &Global, console: &Console) -> Result<u8, Pro
     let run = state.find(run.as_str())?;
     let found = verify_journal(&state.run(&run))?;
     let mut text = format!("run {run}: {} records and {} texts and images, chained and whole\n", found.records, found.blobs);
-    if found.mirror_damaged {
+    if found.mirror_damaged > 0 {
         text.push_str("its mirror is damaged; the next resume writes it anew\n");
     } else if found.mirror_behind > 0 {
         text.push_str(&format!("its mirror is {} records behind, as after a crash; the next resume completes it\n", found.mirror_behind));

@@ -30,10 +30,6 @@ impl Problem {
         Self { diagnostics: vec![diagnostic], exit: FAILED }
     }
 
-    /// Something that a person must decide.
-    pub fn undecided(diagnostic: Diagnostic) -> Self {
-        Self { diagnostics: vec![diagnostic], exit: UNDECIDED }
-    }
 }
 
 impl From<JournalError> for Problem {

@@ -33,7 +33,8 @@ pub struct Opened {
     pub history: History,
     /// The secrets of this session.
     pub secrets: Arc<Secrets>,
-    _locks: [RunLock; 2],
+    /// Held as long as the session works on the run.
+    pub locks: [RunLock; 2],
 }
 
 /// Opens a run for a further session.
@@ -46,7 +47,7 @@ pub fn open(state: &StateDirectory, run: &RunId, kind: SessionKind) -> Result<Op
     let shared = state.lock(&scope, &format!("run {run} by {}", who()))?;
     records.push(journal.commit(session_started(kind, epoch))?);
     let history = history(&records)?;
-    Ok(Opened { journal, records, history, secrets, _locks: [own, shared] })
+    Ok(Opened { journal, records, history, secrets, locks: [own, shared] })
 }
 
 /// Where a recorded run happens.
@@ -89,7 +90,7 @@ pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Resu
     let mut prepared = prepared(&opened, global, console)?;
     let asker = Answers::new(&resume.talk, console);
     let before: Vec<OperationId> = last_failed(&opened.records);
-    let Opened { journal, history, secrets, _locks, .. } = opened;
+    let Opened { journal, history, secrets, locks: _locks, .. } = opened;
     let ledger = Arc::new(Ledger::new(journal, history, secrets));
     retry_failed(&ledger, &before, console)?;
     if let Some(file) = &resume.edited {

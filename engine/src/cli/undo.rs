@@ -18,7 +18,7 @@ use crate::journal::{Ending, EntryState, OutcomeResult, Record, SessionKind};
 use crate::operation::{Action, Affects, Call, Failure, Question, QuestionKind, RunCommand, Telling};
 use crate::report::Diagnostic;
 use crate::script::{BoundUndo, Program, ScriptEnd, Session, SessionParts, UndoRegistry, on_script_thread};
-use crate::transport::{ActingFleet, Cancel, Command};
+use crate::transport::{Cancel, Command};
 
 /// Undoes a run.
 pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8, Problem> {
@@ -39,7 +39,7 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
         exit: UNDECIDED,
     })?;
     let prepared = prepared(&opened, global, console)?;
-    let Opened { journal, history, secrets, _locks, .. } = opened;
+    let Opened { journal, history, secrets, locks: _locks, .. } = opened;
     let ledger = Arc::new(Ledger::new(journal, history, secrets));
     retry_stuck(&ledger)?;
     let runtime = runtime()?;

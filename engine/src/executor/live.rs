@@ -99,7 +99,7 @@ impl Live {
             }
         };
         self.announcer.emit(Event::Waiting { key: call.key.clone(), what: wait.what().to_owned(), deadline });
-        let mut last_error = None;
+        let mut last_error: Option<String>;
         let result = loop {
             match wait.check() {
                 Ok(Some(value)) => break Ok((value, false)),

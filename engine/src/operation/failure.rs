@@ -62,6 +62,7 @@ impl Report {
             detail: None,
             hint: None,
             operation: None,
+            related: Vec::new(),
         }
     }
 

@@ -70,6 +70,12 @@ pub fn bare() -> Engine {
     for (symbol, _) in REMOVED {
         engine.disable_symbol(*symbol);
     }
+    // Rhai reserves `default` for later; as a key of a parameter's description it is too good a word to do without.
+    #[allow(deprecated)] // volatile upstream, so the version is pinned
+    engine.on_parse_token(|token, _, _| match token {
+        rhai::Token::Reserved(word) if word.as_str() == "default" => rhai::Token::Identifier(word),
+        other => other,
+    });
     // A clock of the interpreter would not be journaled; `sleep` could not be interrupted.
     engine.register_fn("timestamp", || -> Result<(), Box<rhai::EvalAltResult>> {
         Err("`timestamp` is not part of the language: use now(), which is recorded".into())

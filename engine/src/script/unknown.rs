@@ -3,7 +3,7 @@
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position};
 
-use crate::model::{Unknown, Value};
+use crate::model::Unknown;
 use crate::operation::Failure;
 
 use super::failure;
@@ -41,16 +41,6 @@ pub fn inside(dynamic: &Dynamic) -> Option<Unknown> {
 /// The unknown in a text.
 pub fn in_text(text: &str) -> Option<Unknown> {
     text.contains(MARK).then(|| Unknown::because("a text made from a value that is unknown until the run"))
-}
-
-/// The unknown in plain data, marks in texts included.
-pub fn in_value(value: &Value) -> Option<Unknown> {
-    match value {
-        Value::Text(text) => in_text(text),
-        Value::List(items) => items.iter().find_map(in_value),
-        Value::Map(entries) => entries.values().find_map(in_value),
-        other => other.unknown().cloned(),
-    }
 }
 
 /// Teaches the engine about unknown values. Harmless in a live run, where there are none; the comparison of texts

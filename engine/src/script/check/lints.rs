@@ -6,12 +6,13 @@ use super::{Finding, Severity, Unit};
 
 /// Looks through one text.
 pub fn check(unit: &Unit<'_>, main: bool, findings: &mut Vec<Finding>) {
+    if !main {
+        let top = unit.ast.statements().iter();
+        findings.extend(top.filter_map(|statement| module_statement(unit, statement)));
+    }
     unit.ast.walk(&mut |path| {
         match path.last() {
             Some(ASTNode::Expr(Expr::MethodCall(call, _))) => findings.extend(unquoted(unit, call)),
-            Some(ASTNode::Stmt(statement)) if !main && path.len() == 1 => {
-                findings.extend(module_statement(unit, statement));
-            }
             Some(ASTNode::Stmt(Stmt::Import(import, position))) => {
                 findings.extend(computed_import(unit, &import.0, *position));
             }

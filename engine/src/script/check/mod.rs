@@ -51,7 +51,6 @@ pub struct Names {
 /// One parsed text.
 struct Unit<'a> {
     name: &'a str,
-    text: &'a str,
     ast: AST,
 }
 
@@ -70,7 +69,7 @@ pub fn check(sources: &SourceSet, names: &Names) -> (Option<Header>, Vec<Finding
     let mut units = Vec::new();
     for (name, text) in sources.iter() {
         match syntax::parse(&engine, name, text) {
-            Ok(ast) => units.push(Unit { name, text, ast }),
+            Ok(ast) => units.push(Unit { name, ast }),
             Err(finding) => findings.push(finding),
         }
     }

@@ -116,6 +116,14 @@ fn parsing(engine: &mut Engine) {
             Ok(captures.iter().map(group).collect::<Array>().into())
         })
     });
+    engine.register_fn("at", |context: NativeCallContext, value: Dynamic, path: Dynamic| -> Evaluated {
+        at(&value, &path).map_err(|why| misuse(&context, why))
+    });
+    engine.register_fn("join", |context: NativeCallContext, items: Array, between: &str| -> Evaluated {
+        let texts: Result<Vec<String>, String> =
+            items.iter().map(|item| to_value(item).map(|value| value.to_string())).collect();
+        texts.map(|texts| texts.join(between).into()).map_err(|why| misuse(&context, why))
+    });
     engine.register_fn("seconds", |context: NativeCallContext, value: Dynamic| -> Evaluated {
         super::options::duration(&value)
             .map(|duration| Dynamic::from(duration.as_secs() as i64))
@@ -125,6 +133,30 @@ fn parsing(engine: &mut Engine) {
         // For tables: what a value looks like to a reader.
         to_value(&value).map(|value| value.to_string()).unwrap_or_default()
     });
+}
+
+/// The value at a path of keys (a text with dots, or an array where keys have dots in them); () where there is none.
+fn at(value: &Dynamic, path: &Dynamic) -> Result<Dynamic, String> {
+    if let Some(unknown) = unknown::inside(path) {
+        return Ok(Dynamic::from(unknown));
+    }
+    let keys: Vec<String> = match to_value(path)? {
+        Value::Text(path) => path.split('.').map(str::to_owned).collect(),
+        Value::List(keys) => keys.iter().map(ToString::to_string).collect(),
+        _ => return Err("at: the path is a text such as \"spec.nodeName\", or an array of keys".into()),
+    };
+    let mut place = value.flatten_clone();
+    for key in keys {
+        if place.is::<crate::model::Unknown>() {
+            return Ok(place);
+        }
+        let inner = place.read_lock::<rhai::Map>().and_then(|map| map.get(key.as_str()).cloned());
+        match inner {
+            Some(inner) => place = inner,
+            None => return Ok(Dynamic::UNIT),
+        }
+    }
+    Ok(place)
 }
 
 fn regex(pattern: &str) -> Result<regex::Regex, String> {

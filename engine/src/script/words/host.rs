@@ -24,11 +24,6 @@ type Evaluated = Result<Dynamic, Box<EvalAltResult>>;
 pub struct Host(HostName);
 
 impl Host {
-    /// The host of this name.
-    pub fn new(name: HostName) -> Self {
-        Self(name)
-    }
-
     /// Its name.
     pub fn name(&self) -> &HostName {
         &self.0
