@@ -18,13 +18,25 @@ pub struct Answers {
 impl Answers {
     /// The answers of a command line.
     pub fn new(talk: &Talk, console: &Console) -> Self {
-        let given = talk.answers.iter().map(|answer| (answer.name.clone(), answer.value.clone())).collect();
-        Self { yes: talk.yes, given, interactive: console.interactive() }
+        let given = talk
+            .answers
+            .iter()
+            .map(|answer| (answer.name.clone(), answer.value.clone()))
+            .collect();
+        Self {
+            yes: talk.yes,
+            given,
+            interactive: console.interactive(),
+        }
     }
 
     /// Only yes or the terminal.
     pub fn approvals(yes: bool, console: &Console) -> Self {
-        Self { yes, given: BTreeMap::new(), interactive: console.interactive() }
+        Self {
+            yes,
+            given: BTreeMap::new(),
+            interactive: console.interactive(),
+        }
     }
 
     fn by_flag(&self, question: &Question) -> Option<Result<Answer, Failure>> {
@@ -32,21 +44,33 @@ impl Answers {
             return Some(checked(question, value, "--answer"));
         }
         let approval = matches!(question.kind, QuestionKind::Confirm);
-        (self.yes && approval).then(|| Ok(Answer { value: "yes".into(), by: "--yes".into() }))
+        (self.yes && approval).then(|| {
+            Ok(Answer {
+                value: "yes".into(),
+                by: "--yes".into(),
+            })
+        })
     }
 
     fn at_terminal(&self, question: &Question) -> Result<Answer, Failure> {
         let by = who();
         let prompted = match &question.kind {
             QuestionKind::Confirm | QuestionKind::Manual => {
-                let yes = inquire::Confirm::new(&question.text).with_default(false).prompt();
+                let yes = inquire::Confirm::new(&question.text)
+                    .with_default(false)
+                    .prompt();
                 return match yes {
-                    Ok(true) => Ok(Answer { value: "yes".into(), by }),
+                    Ok(true) => Ok(Answer {
+                        value: "yes".into(),
+                        by,
+                    }),
                     Ok(false) => Err(declined(question)),
                     Err(error) => Err(unprompted(question, &error)),
                 };
             }
-            QuestionKind::Choose(choices) => inquire::Select::new(&question.text, choices.clone()).prompt(),
+            QuestionKind::Choose(choices) => {
+                inquire::Select::new(&question.text, choices.clone()).prompt()
+            }
             QuestionKind::Input { default } => {
                 let prompt = inquire::Text::new(&question.text);
                 match default {
@@ -55,22 +79,33 @@ impl Answers {
                 }
             }
         };
-        prompted.map(|value| Answer { value, by }).map_err(|error| unprompted(question, &error))
+        prompted
+            .map(|value| Answer { value, by })
+            .map_err(|error| unprompted(question, &error))
     }
 }
 
 fn checked(question: &Question, value: &str, by: &str) -> Result<Answer, Failure> {
-    let yes = matches!(value.to_ascii_lowercase().as_str(), "yes" | "y" | "true" | "done");
+    let yes = matches!(
+        value.to_ascii_lowercase().as_str(),
+        "yes" | "y" | "true" | "done"
+    );
     let fits = match &question.kind {
         QuestionKind::Choose(choices) => choices.iter().any(|choice| choice == value),
         QuestionKind::Confirm | QuestionKind::Manual if !yes => return Err(declined(question)),
         _ => true,
     };
     if fits {
-        return Ok(Answer { value: value.to_owned(), by: by.to_owned() });
+        return Ok(Answer {
+            value: value.to_owned(),
+            by: by.to_owned(),
+        });
     }
-    let report = Report::new(format!("{value:?} is no answer to: {}", question.text))
-        .hint(format!("give --answer '{}=…' with one of the choices", question.name));
+    let report =
+        Report::new(format!("{value:?} is no answer to: {}", question.text)).hint(format!(
+            "give --answer '{}=…' with one of the choices",
+            question.name
+        ));
     Err(undecided(report))
 }
 
@@ -81,13 +116,19 @@ fn declined(question: &Question) -> Failure {
 
 fn unprompted(question: &Question, error: &inquire::InquireError) -> Failure {
     match error {
-        inquire::InquireError::OperationInterrupted | inquire::InquireError::OperationCanceled => Failure::Interrupted,
+        inquire::InquireError::OperationInterrupted | inquire::InquireError::OperationCanceled => {
+            Failure::Interrupted
+        }
         other => undecided(Report::new(format!("{}: {other}", question.text))),
     }
 }
 
 fn undecided(report: Report) -> Failure {
-    Failure::Undecided(Undecided { operation: None, report, resolvable: false })
+    Failure::Undecided(Undecided {
+        operation: None,
+        report,
+        resolvable: false,
+    })
 }
 
 impl Asker for Answers {
@@ -100,9 +141,14 @@ impl Asker for Answers {
         }
         let hint = match question.kind {
             QuestionKind::Confirm => "resume at a terminal, or with --yes".to_owned(),
-            _ => format!("resume at a terminal, or with --answer '{}=…'", question.name),
+            _ => format!(
+                "resume at a terminal, or with --answer '{}=…'",
+                question.name
+            ),
         };
-        Err(undecided(Report::new(format!("nobody is there to answer: {}", question.text)).hint(hint)))
+        Err(undecided(
+            Report::new(format!("nobody is there to answer: {}", question.text)).hint(hint),
+        ))
     }
 
     fn given(&self, question: &Question) -> Option<Result<Answer, Failure>> {
@@ -111,19 +157,32 @@ impl Asker for Answers {
 
     fn after_failure(&self, path: &ScopePath, failure: &Failure) -> AfterFailure {
         // Only the innermost step asks: what it lets pass has been decided.
-        if !self.interactive || std::mem::replace(&mut *asked().lock().unwrap_or_else(std::sync::PoisonError::into_inner), true) {
+        if !self.interactive
+            || std::mem::replace(
+                &mut *asked()
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+                true,
+            )
+        {
             return AfterFailure::Stop;
         }
         let title = path.steps().last().copied().unwrap_or_default().to_owned();
         let question = format!("Step \"{title}\" failed: {failure}. What now?");
-        let choices = vec!["stop (the run can be resumed)", "retry the step", "skip the step"];
+        let choices = vec![
+            "stop (the run can be resumed)",
+            "retry the step",
+            "skip the step",
+        ];
         let decision = match inquire::Select::new(&question, choices).prompt() {
             Ok(choice) if choice.starts_with("retry") => AfterFailure::Retry,
             Ok(choice) if choice.starts_with("skip") => AfterFailure::Skip,
             _ => AfterFailure::Stop,
         };
         if decision != AfterFailure::Stop {
-            *asked().lock().unwrap_or_else(std::sync::PoisonError::into_inner) = false;
+            *asked()
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner) = false;
         }
         decision
     }

@@ -22,9 +22,15 @@ pub fn check(files: &[PathBuf], console: &Console) -> Result<u8, Problem> {
             }
         };
         let (_, findings) = check_sources(&sources, &Names::default());
-        let shown: Vec<_> = findings.iter().map(|finding| prepare::diagnostic(finding, &sources)).collect();
+        let shown: Vec<_> = findings
+            .iter()
+            .map(|finding| prepare::diagnostic(finding, &sources))
+            .collect();
         eprint!("{}", render_all(&shown, &console.err));
-        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let errors = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .count();
         wrong |= errors > 0;
         if errors == 0 {
             console.print(&format!("{name}: good, {} warning(s)\n", findings.len()));

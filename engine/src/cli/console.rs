@@ -34,7 +34,11 @@ impl Console {
             .iter()
             .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
             .is_some_and(|value| value.to_ascii_lowercase().replace('-', "").contains("utf8"));
-        let look = |terminal: bool| Look { color: color(terminal), unicode, width };
+        let look = |terminal: bool| Look {
+            color: color(terminal),
+            unicode,
+            width,
+        };
         let err_terminal = std::io::stderr().is_terminal();
         Self {
             err: look(err_terminal),
@@ -45,10 +49,19 @@ impl Console {
     }
 
     /// Where the events of a session go.
-    pub fn events(&self, output: Output, diff: bool, more: Vec<Arc<dyn EventSink>>) -> Arc<dyn EventSink> {
+    pub fn events(
+        &self,
+        output: Output,
+        diff: bool,
+        more: Vec<Arc<dyn EventSink>>,
+    ) -> Arc<dyn EventSink> {
         let mut sinks = more;
-        let options =
-            TerminalOptions { look: self.err, live: self.live, verbosity: self.verbosity, diff };
+        let options = TerminalOptions {
+            look: self.err,
+            live: self.live,
+            verbosity: self.verbosity,
+            diff,
+        };
         sinks.push(Arc::new(Terminal::new(std::io::stderr(), options)));
         if output == Output::Json {
             sinks.push(Arc::new(JsonLines::new(std::io::stdout())));
@@ -58,7 +71,10 @@ impl Console {
 
     /// Shows a problem on stderr.
     pub fn problem(&self, problem: &Problem) {
-        eprint!("{}", crate::report::render_all(&problem.diagnostics, &self.err));
+        eprint!(
+            "{}",
+            crate::report::render_all(&problem.diagnostics, &self.err)
+        );
     }
 
     /// Prints a result. A reader that went away is no error.
@@ -78,9 +94,17 @@ fn set(name: &str) -> bool {
 }
 
 fn columns() -> usize {
-    let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    let measured = || rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| usize::from(size.ws_col));
-    told.or_else(measured).filter(|columns| *columns >= 20).unwrap_or(DEFAULT_WIDTH)
+    let told = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let measured = || {
+        rustix::termios::tcgetwinsize(std::io::stderr())
+            .ok()
+            .map(|size| usize::from(size.ws_col))
+    };
+    told.or_else(measured)
+        .filter(|columns| *columns >= 20)
+        .unwrap_or(DEFAULT_WIDTH)
 }
 
 /// Starts the log on stderr, if one is asked for.
@@ -91,7 +115,11 @@ pub fn start_log(global: &Global) {
         (None, 2) => "runbook=debug".into(),
         (None, _) => "runbook=trace,kube=debug,openssh=debug".into(),
     };
-    let filter = tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|_| "runbook=info".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|_| "runbook=info".into());
     // A second start (in tests) is harmless: the first stays.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }

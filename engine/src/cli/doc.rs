@@ -22,13 +22,24 @@ pub fn doc(file: Option<&Path>, console: &Console) -> Result<u8, Problem> {
 }
 
 fn of_runbook(sources: &SourceSet, header: &Header) -> String {
-    let mut text = format!("# {}\n\n{}\n\n`runbook run {}`\n", header.title, header.description.trim(), sources.main);
+    let mut text = format!(
+        "# {}\n\n{}\n\n`runbook run {}`\n",
+        header.title,
+        header.description.trim(),
+        sources.main
+    );
     if !header.parameters.is_empty() {
         text.push_str("\n| parameter | default | meaning |\n| --- | --- | --- |\n");
     }
     for parameter in &header.parameters {
-        let default = parameter.default.as_ref().map_or("(must be given)".to_owned(), |value| format!("`{value}`"));
-        text.push_str(&format!("| `{}` | {default} | {} |\n", parameter.name, parameter.help));
+        let default = parameter
+            .default
+            .as_ref()
+            .map_or("(must be given)".to_owned(), |value| format!("`{value}`"));
+        text.push_str(&format!(
+            "| `{}` | {default} | {} |\n",
+            parameter.name, parameter.help
+        ));
     }
     text
 }

@@ -53,14 +53,24 @@ pub fn verdict(end: ScriptEnd) -> Verdict {
 }
 
 fn good(ending: Ending, message: String) -> Verdict {
-    Verdict { ending, message, failed: Vec::new(), exit: 0, poisoned: false, failure: None }
+    Verdict {
+        ending,
+        message,
+        failed: Vec::new(),
+        exit: 0,
+        poisoned: false,
+        failure: None,
+    }
 }
 
 fn failed_operations(failure: &Failure) -> Vec<OperationId> {
     match failure {
-        Failure::Failed(report) | Failure::Unreachable(report) => {
-            report.operation.iter().chain(&report.related).cloned().collect()
-        }
+        Failure::Failed(report) | Failure::Unreachable(report) => report
+            .operation
+            .iter()
+            .chain(&report.related)
+            .cloned()
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -74,7 +84,9 @@ impl Verdict {
         }
         let mut diagnostic = match failure {
             Failure::Diverged(divergence) => diverged(divergence),
-            Failure::Failed(report) | Failure::Unreachable(report) | Failure::Lost(report) => reported(report),
+            Failure::Failed(report) | Failure::Unreachable(report) | Failure::Lost(report) => {
+                reported(report)
+            }
             Failure::Undecided(undecided) => reported(&undecided.report),
             other => Diagnostic::error(other.to_string()),
         };
@@ -84,7 +96,11 @@ impl Verdict {
             diagnostic = diagnostic.at(place.position.clone(), text, 1);
         }
         for place in places.take(8) {
-            let called = place.function.as_deref().map(|name| format!(" (calling {name})")).unwrap_or_default();
+            let called = place
+                .function
+                .as_deref()
+                .map(|name| format!(" (calling {name})"))
+                .unwrap_or_default();
             diagnostic = diagnostic.note(format!("from {}{called}", place.position));
         }
         Some(diagnostic)
@@ -92,8 +108,13 @@ impl Verdict {
 }
 
 fn reported(report: &Report) -> Diagnostic {
-    let target = report.target.as_ref().filter(|target| !report.message.contains(&target.to_string()));
-    let on = target.map(|target| format!("{target}: ")).unwrap_or_default();
+    let target = report
+        .target
+        .as_ref()
+        .filter(|target| !report.message.contains(&target.to_string()));
+    let on = target
+        .map(|target| format!("{target}: "))
+        .unwrap_or_default();
     let mut diagnostic = Diagnostic::error(format!("{on}{}", report.message));
     if let Some(detail) = &report.detail {
         diagnostic = diagnostic.note(detail.clone());
@@ -106,13 +127,20 @@ fn reported(report: &Report) -> Diagnostic {
 
 fn diverged(divergence: &Divergence) -> Diagnostic {
     let side = |title: &str, side: &crate::operation::Side| {
-        let source = side.source.as_ref().map(|source| format!("  {source}")).unwrap_or_default();
+        let source = side
+            .source
+            .as_ref()
+            .map(|source| format!("  {source}"))
+            .unwrap_or_default();
         let arguments = if divergence.first_difference == "arguments" {
             format!("\n           {}", side.arguments)
         } else {
             String::new()
         };
-        format!("{title} {} {} {}{source}{arguments}", side.kind, side.target, side.summary)
+        format!(
+            "{title} {} {} {}{source}{arguments}",
+            side.kind, side.target, side.summary
+        )
     };
     Diagnostic::error(format!("replay diverged at {}", divergence.place))
         .note(side("recorded", &divergence.recorded))

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use crate::model::{HostName, Target};
 use crate::transport::kube::{KubeCluster, KubeReader};
 use crate::transport::{
-    ActingFleet, Actor, Clock, ClusterActor, ClusterObserver, HostAccess, HostFleet, Observer, ObservingFleet,
-    SystemClock, TransportError,
+    ActingFleet, Actor, Clock, ClusterActor, ClusterObserver, HostAccess, HostFleet, Observer,
+    ObservingFleet, SystemClock, TransportError,
 };
 
 /// How the cluster's API is reached.
@@ -37,7 +37,12 @@ impl RealObserving {
         runtime: &tokio::runtime::Runtime,
     ) -> Self {
         let handle = runtime.handle().clone();
-        Self { hosts: HostFleet::new(hosts, parallel, handle.clone()), access, runtime: handle, cluster: OnceLock::new() }
+        Self {
+            hosts: HostFleet::new(hosts, parallel, handle.clone()),
+            access,
+            runtime: handle,
+            cluster: OnceLock::new(),
+        }
     }
 }
 
@@ -51,7 +56,11 @@ impl ObservingFleet for RealObserving {
             return Ok(cluster.clone());
         }
         let path = self.access.kubeconfig.as_deref();
-        let reader = KubeReader::from_kubeconfig(path, self.access.context.as_deref(), self.runtime.clone())?;
+        let reader = KubeReader::from_kubeconfig(
+            path,
+            self.access.context.as_deref(),
+            self.runtime.clone(),
+        )?;
         Ok(self.cluster.get_or_init(|| Arc::new(reader)).clone())
     }
 
@@ -83,7 +92,12 @@ impl RealActing {
         runtime: &tokio::runtime::Runtime,
     ) -> Self {
         let handle = runtime.handle().clone();
-        Self { hosts: HostFleet::new(hosts, parallel, handle.clone()), access, runtime: handle, cluster: OnceLock::new() }
+        Self {
+            hosts: HostFleet::new(hosts, parallel, handle.clone()),
+            access,
+            runtime: handle,
+            cluster: OnceLock::new(),
+        }
     }
 
     fn connected(&self) -> Result<Arc<KubeCluster>, TransportError> {
@@ -91,7 +105,11 @@ impl RealActing {
             return Ok(cluster.clone());
         }
         let path = self.access.kubeconfig.as_deref();
-        let cluster = KubeCluster::from_kubeconfig(path, self.access.context.as_deref(), self.runtime.clone())?;
+        let cluster = KubeCluster::from_kubeconfig(
+            path,
+            self.access.context.as_deref(),
+            self.runtime.clone(),
+        )?;
         Ok(self.cluster.get_or_init(|| Arc::new(cluster)).clone())
     }
 }

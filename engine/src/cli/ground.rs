@@ -49,7 +49,10 @@ impl Ground {
     pub fn survey(place: Place, labs: PathBuf) -> Result<Self, Problem> {
         let (inventory, text) = match (&place.lab, &place.inventory) {
             (Some(_), Some(_)) => {
-                return Err(Problem::usage(Diagnostic::error("a lab brings its own inventory").help("leave out -i or --lab")));
+                return Err(Problem::usage(
+                    Diagnostic::error("a lab brings its own inventory")
+                        .help("leave out -i or --lab"),
+                ));
             }
             (Some(lab), None) => (lab_inventory(lab, &labs)?, None),
             (None, Some((path, pinned))) => {
@@ -60,11 +63,17 @@ impl Ground {
         };
         let hosts = match &place.limit {
             None => inventory.hosts().cloned().collect(),
-            Some(pattern) => {
-                inventory.limit(pattern).map_err(|error| Problem::usage(Diagnostic::error(format!("--limit: {error}"))))?
-            }
+            Some(pattern) => inventory
+                .limit(pattern)
+                .map_err(|error| Problem::usage(Diagnostic::error(format!("--limit: {error}"))))?,
         };
-        Ok(Self { place, inventory: Arc::new(inventory), hosts, text, labs })
+        Ok(Self {
+            place,
+            inventory: Arc::new(inventory),
+            hosts,
+            text,
+            labs,
+        })
     }
 
     /// The names that a script may use here.
@@ -89,47 +98,81 @@ impl Ground {
         match (&self.place.lab, &self.place.inventory) {
             (Some(lab), _) => format!("lab {lab}"),
             (None, Some((path, _))) => {
-                format!("inventory {}", path.canonicalize().unwrap_or_else(|_| path.clone()).display())
+                format!(
+                    "inventory {}",
+                    path.canonicalize()
+                        .unwrap_or_else(|_| path.clone())
+                        .display()
+                )
             }
             (None, None) => "the local host".into(),
         }
     }
 
     /// Connections that can only look.
-    pub fn observing(&self, runtime: &tokio::runtime::Runtime) -> Result<Arc<dyn ObservingFleet>, Problem> {
+    pub fn observing(
+        &self,
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<Arc<dyn ObservingFleet>, Problem> {
         match &self.place.lab {
             Some(lab) => {
                 let lab = open_lab(lab, &self.labs, LabAccess::ReadOnly)?;
                 let hook = cluster_hook(&lab, runtime);
                 Ok(Arc::new(LabFleet::observing(lab, hook)))
             }
-            None => Ok(Arc::new(RealObserving::new(self.inventory.access(), self.cluster(), self.parallel(), runtime))),
+            None => Ok(Arc::new(RealObserving::new(
+                self.inventory.access(),
+                self.cluster(),
+                self.parallel(),
+                runtime,
+            ))),
         }
     }
 
     /// Connections that can also change things.
-    pub fn acting(&self, runtime: &tokio::runtime::Runtime) -> Result<Arc<dyn ActingFleet>, Problem> {
+    pub fn acting(
+        &self,
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<Arc<dyn ActingFleet>, Problem> {
         match &self.place.lab {
             Some(lab) => {
                 let lab = open_lab(lab, &self.labs, LabAccess::ReadWrite)?;
                 let hook = cluster_hook(&lab, runtime);
-                let fleet = LabFleet::acting(lab, hook).map_err(|error| Problem::failed(Diagnostic::error(error.to_string())))?;
+                let fleet = LabFleet::acting(lab, hook)
+                    .map_err(|error| Problem::failed(Diagnostic::error(error.to_string())))?;
                 Ok(Arc::new(fleet))
             }
-            None => Ok(Arc::new(RealActing::new(self.inventory.access(), self.cluster(), self.parallel(), runtime))),
+            None => Ok(Arc::new(RealActing::new(
+                self.inventory.access(),
+                self.cluster(),
+                self.parallel(),
+                runtime,
+            ))),
         }
     }
 
     /// Bound on connections and branches.
     pub fn parallel(&self) -> usize {
-        if self.place.parallel == 0 { PARALLEL } else { self.place.parallel }
+        if self.place.parallel == 0 {
+            PARALLEL
+        } else {
+            self.place.parallel
+        }
     }
 
     fn cluster(&self) -> super::fleet::ClusterAccess {
         let inventory = self.inventory.kube();
         super::fleet::ClusterAccess {
-            kubeconfig: self.place.kubeconfig.clone().or_else(|| inventory.and_then(|kube| kube.kubeconfig.clone())),
-            context: self.place.context.clone().or_else(|| inventory.and_then(|kube| kube.context.clone())),
+            kubeconfig: self
+                .place
+                .kubeconfig
+                .clone()
+                .or_else(|| inventory.and_then(|kube| kube.kubeconfig.clone())),
+            context: self
+                .place
+                .context
+                .clone()
+                .or_else(|| inventory.and_then(|kube| kube.context.clone())),
         }
     }
 
@@ -140,25 +183,33 @@ impl Ground {
 }
 
 /// The lab's API behind the real client, in process.
-fn cluster_hook(lab: &Arc<Lab>, runtime: &tokio::runtime::Runtime) -> crate::lab::fleet::ClusterHook {
+fn cluster_hook(
+    lab: &Arc<Lab>,
+    runtime: &tokio::runtime::Runtime,
+) -> crate::lab::fleet::ClusterHook {
     let handle = runtime.handle().clone();
     let clock = Arc::new(crate::lab::fleet::LabClock::new(lab.clone()));
     Arc::new(move |backend| {
         let client = crate::lab::api::client(backend, &handle);
         let cluster = crate::transport::kube::KubeCluster::new(client, handle.clone());
         let clock = clock.clone();
-        Ok(Arc::new(cluster.with(move |reader| reader.with_clock(clock))))
+        Ok(Arc::new(
+            cluster.with(move |reader| reader.with_clock(clock)),
+        ))
     })
 }
 
 /// Opens a lab.
 pub fn open_lab(name: &str, labs: &Path, access: LabAccess) -> Result<Arc<Lab>, Problem> {
-    Lab::open(name, labs, access).map_err(|error| Problem::usage(Diagnostic::error(error.to_string())))
+    Lab::open(name, labs, access)
+        .map_err(|error| Problem::usage(Diagnostic::error(error.to_string())))
 }
 
 fn lab_inventory(name: &str, labs: &Path) -> Result<Inventory, Problem> {
     let lab = open_lab(name, labs, LabAccess::ReadOnly)?;
-    let hosts = lab.host_names().map_err(|error| Problem::usage(Diagnostic::error(error.to_string())))?;
+    let hosts = lab
+        .host_names()
+        .map_err(|error| Problem::usage(Diagnostic::error(error.to_string())))?;
     Ok(Inventory::of_lab(hosts.iter().map(String::as_str)))
 }
 
@@ -167,7 +218,9 @@ fn file_inventory(path: &Path, pinned: Option<&str>) -> Result<(Inventory, Strin
     let text = match pinned {
         Some(text) => text.to_owned(),
         None => std::fs::read_to_string(path).map_err(|error| {
-            Problem::usage(Diagnostic::error(format!("the inventory {name} cannot be read: {error}")))
+            Problem::usage(Diagnostic::error(format!(
+                "the inventory {name} cannot be read: {error}"
+            )))
         })?,
     };
     match Inventory::parse(&name, &text) {
@@ -175,7 +228,11 @@ fn file_inventory(path: &Path, pinned: Option<&str>) -> Result<(Inventory, Strin
         Err(error) => {
             let mut diagnostic = Diagnostic::error(error.message.clone()).code("inventory");
             if let Some((line, column)) = error.place {
-                let position = SourcePosition { file: name, line, column };
+                let position = SourcePosition {
+                    file: name,
+                    line,
+                    column,
+                };
                 diagnostic = diagnostic.at(position, Some(text), error.length);
             }
             if let Some(help) = error.help {

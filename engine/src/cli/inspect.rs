@@ -4,7 +4,9 @@ use super::args::Global;
 use super::console::Console;
 use super::problem::Problem;
 use super::run::state;
-use crate::journal::{Intent, Journal, JournalError, StateDirectory, Stored, verify as verify_journal};
+use crate::journal::{
+    Intent, Journal, JournalError, StateDirectory, Stored, verify as verify_journal,
+};
 use crate::model::{Image, RunId};
 use crate::operation::image_diff;
 use crate::report::{Diagnostic, RunSummary, timeline};
@@ -15,7 +17,10 @@ fn zone() -> jiff::tz::TimeZone {
 
 /// Whether a process works on the run: its lock cannot be had.
 fn locked(state: &StateDirectory, run: &RunId) -> bool {
-    matches!(state.lock(&format!("run {run}"), "a look at it"), Err(JournalError::Locked { .. }))
+    matches!(
+        state.lock(&format!("run {run}"), "a look at it"),
+        Err(JournalError::Locked { .. })
+    )
 }
 
 /// Lists the runs.
@@ -28,8 +33,10 @@ pub fn list(global: &Global, console: &Console) -> Result<u8, Problem> {
             Err(error) => eprintln!("{run}: {error}"),
         }
     }
-    let summaries: Vec<RunSummary<'_>> =
-        read.iter().filter_map(|(records, locked)| RunSummary::of(records, *locked)).collect();
+    let summaries: Vec<RunSummary<'_>> = read
+        .iter()
+        .filter_map(|(records, locked)| RunSummary::of(records, *locked))
+        .collect();
     console.print(&crate::report::list(&summaries, &console.out, &zone()));
     Ok(0)
 }
@@ -39,10 +46,9 @@ pub fn status(run: Option<&RunId>, global: &Global, console: &Console) -> Result
     let state = state(global)?;
     let run = match run {
         Some(run) => state.find(run.as_str())?,
-        None => state
-            .runs()
-            .pop()
-            .ok_or_else(|| Problem::usage(Diagnostic::error("there is no run yet").help("runbook run FILE")))?,
+        None => state.runs().pop().ok_or_else(|| {
+            Problem::usage(Diagnostic::error("there is no run yet").help("runbook run FILE"))
+        })?,
     };
     let records = Journal::read(&state.run(&run))?;
     let summary = RunSummary::of(&records, locked(&state, &run))
@@ -67,8 +73,14 @@ pub fn show(run: &RunId, json: bool, global: &Global, console: &Console) -> Resu
     }
     let diff = |intent: &Intent| -> Option<String> {
         let change = intent.change.as_ref()?;
-        let image = |blob| -> Option<Image> { serde_json::from_slice(&Journal::read_blob(&directory, blob).ok()?).ok() };
-        image_diff(&change.subject, &image(&change.before)?, &image(&change.after)?)
+        let image = |blob| -> Option<Image> {
+            serde_json::from_slice(&Journal::read_blob(&directory, blob).ok()?).ok()
+        };
+        image_diff(
+            &change.subject,
+            &image(&change.before)?,
+            &image(&change.after)?,
+        )
     };
     console.print(&timeline(&records, &console.out, &zone(), &diff));
     Ok(0)
@@ -79,11 +91,17 @@ pub fn verify(run: &RunId, global: &Global, console: &Console) -> Result<u8, Pro
     let state = state(global)?;
     let run = state.find(run.as_str())?;
     let found = verify_journal(&state.run(&run))?;
-    let mut text = format!("run {run}: {} records and {} texts and images, chained and whole\n", found.records, found.blobs);
+    let mut text = format!(
+        "run {run}: {} records and {} texts and images, chained and whole\n",
+        found.records, found.blobs
+    );
     if found.mirror_damaged > 0 {
         text.push_str("its mirror is damaged; the next resume writes it anew\n");
     } else if found.mirror_behind > 0 {
-        text.push_str(&format!("its mirror is {} records behind, as after a crash; the next resume completes it\n", found.mirror_behind));
+        text.push_str(&format!(
+            "its mirror is {} records behind, as after a crash; the next resume completes it\n",
+            found.mirror_behind
+        ));
     }
     console.print(&text);
     Ok(0)

@@ -20,7 +20,9 @@ pub fn lab(command: &LabCommand, global: &Global, console: &Console) -> Result<u
             }
         }
         LabCommand::Show { name } => {
-            let summary = open_lab(name, &labs, LabAccess::ReadOnly)?.summary().map_err(usage)?;
+            let summary = open_lab(name, &labs, LabAccess::ReadOnly)?
+                .summary()
+                .map_err(usage)?;
             let text = serde_json::to_string_pretty(&summary)
                 .map_err(|error| Problem::failed(Diagnostic::error(error.to_string())))?;
             console.print(&format!("{text}\n"));

@@ -1,7 +1,7 @@
 //! The command line: arguments and what each command does with them. One file a command.
 
-pub mod args;
 mod answers;
+pub mod args;
 mod check;
 mod console;
 mod doc;

@@ -30,14 +30,22 @@ fn load_diagnostic(error: &LoadError) -> Diagnostic {
 /// Checks the texts; warnings are shown, errors end here.
 pub fn checked(sources: &SourceSet, names: &Names, console: &Console) -> Result<Header, Problem> {
     let (header, findings) = check(sources, names);
-    let diagnostics: Vec<Diagnostic> = findings.iter().map(|finding| diagnostic(finding, sources)).collect();
-    let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
+    let diagnostics: Vec<Diagnostic> = findings
+        .iter()
+        .map(|finding| diagnostic(finding, sources))
+        .collect();
+    let wrong = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error);
     match header {
         Some(header) if !wrong => {
             eprint!("{}", render_all(&diagnostics, &console.err));
             Ok(header)
         }
-        _ => Err(Problem { diagnostics, exit: USAGE }),
+        _ => Err(Problem {
+            diagnostics,
+            exit: USAGE,
+        }),
     }
 }
 
@@ -59,14 +67,24 @@ pub fn diagnostic(finding: &Finding, sources: &SourceSet) -> Diagnostic {
 }
 
 /// The parameters of a run: flags over the environment over files over defaults.
-pub fn parameters(header: &Header, run: &args::Run) -> Result<BTreeMap<String, Parameter>, Problem> {
-    let flags: Vec<(String, String)> =
-        run.vars.iter().map(|Assignment { name, value }| (name.clone(), value.clone())).collect();
+pub fn parameters(
+    header: &Header,
+    run: &args::Run,
+) -> Result<BTreeMap<String, Parameter>, Problem> {
+    let flags: Vec<(String, String)> = run
+        .vars
+        .iter()
+        .map(|Assignment { name, value }| (name.clone(), value.clone()))
+        .collect();
     let file = run.var_file.as_deref().map(read).transpose()?;
     let environment: Vec<(String, String)> = std::env::vars()
         .filter_map(|(name, value)| Some((name.strip_prefix("RUNBOOK_VAR_")?.to_owned(), value)))
         .collect();
-    let given = parameters::Given { flags, file, environment };
+    let given = parameters::Given {
+        flags,
+        file,
+        environment,
+    };
     parameters::check(&header.parameters, &given).map_err(|errors| Problem {
         diagnostics: errors
             .into_iter()
@@ -86,6 +104,8 @@ fn read(path: &Path) -> Result<(String, String), Problem> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Ok((name, text)),
-        Err(error) => Err(Problem::usage(Diagnostic::error(format!("{name} cannot be read: {error}")))),
+        Err(error) => Err(Problem::usage(Diagnostic::error(format!(
+            "{name} cannot be read: {error}"
+        )))),
     }
 }

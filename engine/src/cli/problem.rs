@@ -22,14 +22,19 @@ pub struct Problem {
 impl Problem {
     /// Something in what the user wrote or asked for.
     pub fn usage(diagnostic: Diagnostic) -> Self {
-        Self { diagnostics: vec![diagnostic], exit: USAGE }
+        Self {
+            diagnostics: vec![diagnostic],
+            exit: USAGE,
+        }
     }
 
     /// Something that failed.
     pub fn failed(diagnostic: Diagnostic) -> Self {
-        Self { diagnostics: vec![diagnostic], exit: FAILED }
+        Self {
+            diagnostics: vec![diagnostic],
+            exit: FAILED,
+        }
     }
-
 }
 
 impl From<JournalError> for Problem {
@@ -39,6 +44,9 @@ impl From<JournalError> for Problem {
             JournalError::Locked { .. } => UNDECIDED,
             _ => FAILED,
         };
-        Self { diagnostics: vec![Diagnostic::error(error.to_string())], exit }
+        Self {
+            diagnostics: vec![Diagnostic::error(error.to_string())],
+            exit,
+        }
     }
 }

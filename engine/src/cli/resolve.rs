@@ -22,13 +22,19 @@ pub fn resolve(resolve: &args::Resolve, global: &Global, console: &Console) -> R
     })?;
     let open_question = match &entry.state {
         EntryState::InFlight => true,
-        EntryState::Finished { result: OutcomeResult::Failed(_), .. } => true,
+        EntryState::Finished {
+            result: OutcomeResult::Failed(_),
+            ..
+        } => true,
         _ => false,
     };
     if !open_question {
         return Err(Problem::usage(
-            Diagnostic::error(format!("the outcome of {} is known: there is nothing to resolve", resolve.operation))
-                .help(format!("runbook show {run}")),
+            Diagnostic::error(format!(
+                "the outcome of {} is known: there is nothing to resolve",
+                resolve.operation
+            ))
+            .help(format!("runbook show {run}")),
         ));
     }
     let decision = if resolve.decision.done {
@@ -48,9 +54,17 @@ pub fn resolve(resolve: &args::Resolve, global: &Global, console: &Console) -> R
         "abort" => (Ending::Aborted, "given up"),
         _ => (Ending::Undecided, "resolved; to be resumed"),
     };
-    opened.journal.commit(Record::Ended { ending, message: message.into(), failed: Vec::new() })?;
+    opened.journal.commit(Record::Ended {
+        ending,
+        message: message.into(),
+        failed: Vec::new(),
+    })?;
     opened.journal.flush()?;
-    let next = if decision == "abort" { format!("runbook undo {run}") } else { format!("runbook resume {run}") };
+    let next = if decision == "abort" {
+        format!("runbook undo {run}")
+    } else {
+        format!("runbook resume {run}")
+    };
     console.print(&format!("recorded: {decision}. Next: {next}\n"));
     Ok(0)
 }

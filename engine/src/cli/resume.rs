@@ -9,13 +9,15 @@ use super::console::Console;
 use super::ground::{Ground, Place};
 use super::prepare;
 use super::problem::{Problem, UNDECIDED};
-use super::run::{Prepared, Work, history, labs, pinned, program, session_of, session_started, state};
+use super::run::{
+    Prepared, Work, history, labs, pinned, program, session_of, session_started, state,
+};
 use super::runtime::runtime;
 use super::session;
 use crate::executor::{Alignment, Announcer, Asker, DryRun, Edited, Executor, Ledger};
 use crate::journal::{
-    Ending, Entry, EntryState, History, Journal, Record, RunHeader, RunLock, SessionKind, SourceText, StateDirectory,
-    Stored,
+    Ending, Entry, EntryState, History, Journal, Record, RunHeader, RunLock, SessionKind,
+    SourceText, StateDirectory, Stored,
 };
 use crate::model::{OperationId, RunId, Secrets};
 use crate::operation::{Class, Question, QuestionKind};
@@ -47,7 +49,13 @@ pub fn open(state: &StateDirectory, run: &RunId, kind: SessionKind) -> Result<Op
     let shared = state.lock(&scope, &format!("run {run} by {}", who()))?;
     records.push(journal.commit(session_started(kind, epoch))?);
     let history = history(&records)?;
-    Ok(Opened { journal, records, history, secrets, locks: [own, shared] })
+    Ok(Opened {
+        journal,
+        records,
+        history,
+        secrets,
+        locks: [own, shared],
+    })
 }
 
 /// Where a recorded run happens.
@@ -56,7 +64,10 @@ pub fn place(journal: &Journal, header: &RunHeader) -> Result<Place, Problem> {
         None => None,
         Some(text) => {
             let content = pinned(journal, std::slice::from_ref(text))?;
-            Some((PathBuf::from(&text.name), Some(content.main_text().to_owned())))
+            Some((
+                PathBuf::from(&text.name),
+                Some(content.main_text().to_owned()),
+            ))
         }
     };
     Ok(Place {
@@ -75,7 +86,12 @@ pub fn prepared(opened: &Opened, global: &Global, console: &Console) -> Result<P
     let ground = Ground::survey(place(&opened.journal, header)?, labs(global)?)?;
     let sources = pinned(&opened.journal, opened.history.sources())?;
     let script = prepare::checked(&sources, &ground.names(), console)?;
-    Ok(Prepared { sources: Arc::new(sources), header: script, parameters: header.parameters.clone(), ground })
+    Ok(Prepared {
+        sources: Arc::new(sources),
+        header: script,
+        parameters: header.parameters.clone(),
+        ground,
+    })
 }
 
 /// Goes on with a run.
@@ -90,14 +106,28 @@ pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Resu
     let mut prepared = prepared(&opened, global, console)?;
     let asker = Answers::new(&resume.talk, console);
     let before: Vec<OperationId> = last_failed(&opened.records);
-    let Opened { journal, history, secrets, locks: _locks, .. } = opened;
+    let Opened {
+        journal,
+        history,
+        secrets,
+        locks: _locks,
+        ..
+    } = opened;
     let ledger = Arc::new(Ledger::new(journal, history, secrets));
     retry_failed(&ledger, &before, console)?;
     if let Some(file) = &resume.edited {
-        let file = file.as_ref().map_or_else(|| prepared.sources.main.clone(), |file| file.display().to_string());
+        let file = file.as_ref().map_or_else(
+            || prepared.sources.main.clone(),
+            |file| file.display().to_string(),
+        );
         accept_edit(&file, &mut prepared, &ledger, &asker, console)?;
     }
-    Work { prepared, ledger, mode: "resume" }.go(&resume.talk, console)
+    Work {
+        prepared,
+        ledger,
+        mode: "resume",
+    }
+    .go(&resume.talk, console)
 }
 
 fn ending(state: &StateDirectory, run: &RunId) -> Option<Ending> {
@@ -107,11 +137,22 @@ fn ending(state: &StateDirectory, run: &RunId) -> Option<Ending> {
 
 fn newest_unfinished(state: &StateDirectory) -> Result<RunId, Problem> {
     let over = |ending: Option<Ending>| {
-        matches!(ending, Some(Ending::Done | Ending::Finished | Ending::Aborted | Ending::Undone))
+        matches!(
+            ending,
+            Some(Ending::Done | Ending::Finished | Ending::Aborted | Ending::Undone)
+        )
     };
-    state.runs().into_iter().rev().find(|run| !over(ending(state, run))).ok_or_else(|| {
-        Problem::usage(Diagnostic::error("there is no run to resume").help("`runbook list` shows what ran"))
-    })
+    state
+        .runs()
+        .into_iter()
+        .rev()
+        .find(|run| !over(ending(state, run)))
+        .ok_or_else(|| {
+            Problem::usage(
+                Diagnostic::error("there is no run to resume")
+                    .help("`runbook list` shows what ran"),
+            )
+        })
 }
 
 fn refuse_finished(state: &StateDirectory, run: &RunId) -> Result<(), Problem> {
@@ -121,26 +162,42 @@ fn refuse_finished(state: &StateDirectory, run: &RunId) -> Result<(), Problem> {
         Some(Ending::Undone) => "was undone: start it anew",
         _ => return Ok(()),
     };
-    Err(Problem::usage(Diagnostic::error(format!("run {run} {what}")).help(format!("runbook show {run}"))))
+    Err(Problem::usage(
+        Diagnostic::error(format!("run {run} {what}")).help(format!("runbook show {run}")),
+    ))
 }
 
 /// The operations whose failure ended the last session before this one.
 fn last_failed(records: &[Stored]) -> Vec<OperationId> {
-    let ended = records.iter().rev().find_map(|stored| match &stored.record {
-        Record::Ended { failed, .. } => Some(failed.clone()),
-        _ => None,
-    });
+    let ended = records
+        .iter()
+        .rev()
+        .find_map(|stored| match &stored.record {
+            Record::Ended { failed, .. } => Some(failed.clone()),
+            _ => None,
+        });
     ended.unwrap_or_default()
 }
 
 /// What failed may be tried again, if trying again is harmless; a command that ran and failed is a person's to judge.
 fn retry_failed(ledger: &Ledger, failed: &[OperationId], console: &Console) -> Result<(), Problem> {
-    let entries: Vec<Entry> = failed.iter().filter_map(|id| ledger.history().by_id(id).cloned()).collect();
+    let entries: Vec<Entry> = failed
+        .iter()
+        .filter_map(|id| ledger.history().by_id(id).cloned())
+        .collect();
     let unsettled = |entry: &&Entry| {
-        matches!(&entry.state, EntryState::Finished { result: crate::journal::OutcomeResult::Failed(_), .. })
+        matches!(
+            &entry.state,
+            EntryState::Finished {
+                result: crate::journal::OutcomeResult::Failed(_),
+                ..
+            }
+        )
     };
-    let (commands, others): (Vec<&Entry>, Vec<&Entry>) =
-        entries.iter().filter(unsettled).partition(|entry| entry.intent.class == Class::Command);
+    let (commands, others): (Vec<&Entry>, Vec<&Entry>) = entries
+        .iter()
+        .filter(unsettled)
+        .partition(|entry| entry.intent.class == Class::Command);
     if let Some(command) = commands.first() {
         let run = ledger.run();
         let id = &command.intent.id;
@@ -148,17 +205,30 @@ fn retry_failed(ledger: &Ledger, failed: &[OperationId], console: &Console) -> R
             "the command `{}` ran on {} and failed; it is not run again by itself",
             command.intent.summary, command.intent.target
         ))
-        .help(format!("runbook resolve {run} {id} --retry    to run it again"))
-        .help(format!("runbook resolve {run} {id} --done     if its work is done by now"))
-        .help(format!("runbook resolve {run} {id} --abort    to give the run up"));
+        .help(format!(
+            "runbook resolve {run} {id} --retry    to run it again"
+        ))
+        .help(format!(
+            "runbook resolve {run} {id} --done     if its work is done by now"
+        ))
+        .help(format!(
+            "runbook resolve {run} {id} --abort    to give the run up"
+        ));
         let _ = console;
-        return Err(Problem { diagnostics: vec![diagnostic], exit: UNDECIDED });
+        return Err(Problem {
+            diagnostics: vec![diagnostic],
+            exit: UNDECIDED,
+        });
     }
     if others.is_empty() {
         return Ok(());
     }
     let operations = others.iter().map(|entry| entry.intent.id.clone()).collect();
-    let record = Record::Retried { operations, by: who(), why: "resume tries again what failed".into() };
+    let record = Record::Retried {
+        operations,
+        by: who(),
+        why: "resume tries again what failed".into(),
+    };
     ledger.commit(record).map_err(failed_journal)
 }
 
@@ -192,12 +262,17 @@ fn accept_edit(
     let (alignment, orphans) = (edited.alignment(), edited.orphans());
     console.print(&summary(&alignment, &orphans));
     let question = Question {
-        text: format!("Go on with the edited script ({} orphaned effects stay as they are)?", orphans.len()),
+        text: format!(
+            "Go on with the edited script ({} orphaned effects stay as they are)?",
+            orphans.len()
+        ),
         name: "edited".into(),
         kind: QuestionKind::Confirm,
     };
     let answer = asker.ask(&question).map_err(|failure| Problem {
-        diagnostics: vec![Diagnostic::error(failure.to_string()).help("nothing was done; accept with --yes")],
+        diagnostics: vec![
+            Diagnostic::error(failure.to_string()).help("nothing was done; accept with --yes"),
+        ],
         exit: UNDECIDED,
     })?;
     let edition = ledger.history().edition() + 1;
@@ -205,7 +280,10 @@ fn accept_edit(
         edition,
         sources: texts(ledger, &sources),
         reused: alignment.reused,
-        orphaned: orphans.iter().map(|entry| entry.intent.id.clone()).collect(),
+        orphaned: orphans
+            .iter()
+            .map(|entry| entry.intent.id.clone())
+            .collect(),
         by: answer.by,
     };
     ledger.commit(record).map_err(failed_journal)
@@ -230,8 +308,10 @@ fn summary(alignment: &Alignment, orphans: &[Entry]) -> String {
         text.push_str(&format!("  new       {line}\n"));
     }
     for entry in orphans {
-        text.push_str(&format!("  orphaned  {} {} {}\n", entry.intent.kind, entry.intent.target, entry.intent.summary));
+        text.push_str(&format!(
+            "  orphaned  {} {} {}\n",
+            entry.intent.kind, entry.intent.target, entry.intent.summary
+        ));
     }
     text
 }
-

@@ -15,7 +15,8 @@ use super::session::{self, Opening};
 use super::{answers, prepare};
 use crate::executor::{Announcer, DryRun, Executor, Ledger, Live, Replay};
 use crate::journal::{
-    BlobId, History, Journal, Parameter, Record, RunHeader, SessionKind, SourceText, StateDirectory, Stored,
+    BlobId, History, Journal, Parameter, Record, RunHeader, SessionKind, SourceText,
+    StateDirectory, Stored,
 };
 use crate::model::{RunId, Secrets};
 use crate::report::{Diagnostic, EventSink, PlanCollector};
@@ -50,7 +51,11 @@ pub fn state(global: &Global) -> Result<StateDirectory, Problem> {
 pub fn run(run: &args::Run, global: &Global, console: &Console) -> Result<u8, Problem> {
     let place = Place {
         lab: run.lab.clone(),
-        inventory: run.inventory.clone().filter(|_| run.lab.is_none() || !inherited(run)).map(|path| (path, None)),
+        inventory: run
+            .inventory
+            .clone()
+            .filter(|_| run.lab.is_none() || !inherited(run))
+            .map(|path| (path, None)),
         limit: run.limit.clone(),
         context: run.context.clone(),
         kubeconfig: run.kubeconfig.clone(),
@@ -61,13 +66,25 @@ pub fn run(run: &args::Run, global: &Global, console: &Console) -> Result<u8, Pr
     let ground = Ground::survey(place, labs)?;
     let header = prepare::checked(&sources, &ground.names(), console)?;
     let parameters = prepare::parameters(&header, run)?;
-    let prepared = Prepared { sources: Arc::new(sources), header, parameters, ground };
-    if run.dry_run { dry_run(run, &prepared, console) } else { live(run, prepared, global, console) }
+    let prepared = Prepared {
+        sources: Arc::new(sources),
+        header,
+        parameters,
+        ground,
+    };
+    if run.dry_run {
+        dry_run(run, &prepared, console)
+    } else {
+        live(run, prepared, global, console)
+    }
 }
 
 /// Whether the inventory comes from the environment only: a lab named on the command line wins over that.
 fn inherited(run: &args::Run) -> bool {
-    run.inventory.is_some() && std::env::var_os("RUNBOOK_INVENTORY").is_some_and(|path| Some(path.as_os_str()) == run.inventory.as_deref().map(std::path::Path::as_os_str))
+    run.inventory.is_some()
+        && std::env::var_os("RUNBOOK_INVENTORY").is_some_and(|path| {
+            Some(path.as_os_str()) == run.inventory.as_deref().map(std::path::Path::as_os_str)
+        })
 }
 
 /// Where labs keep their state, without making anything: a dry run writes nothing.
@@ -86,7 +103,11 @@ fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8
     listen_for_interrupts(&runtime, cancel.clone());
     let secrets = Arc::new(Secrets::new());
     let plan = Arc::new(PlanCollector::default());
-    let events = console.events(run.talk.output, true, vec![plan.clone() as Arc<dyn EventSink>]);
+    let events = console.events(
+        run.talk.output,
+        true,
+        vec![plan.clone() as Arc<dyn EventSink>],
+    );
     let announcer = Announcer::new(events, secrets.clone());
     let asker = Arc::new(Answers::new(&run.talk, console));
     let fleet = prepared.ground.observing(&runtime)?;
@@ -94,7 +115,15 @@ fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8
     let session = session_of(prepared, executor, secrets, console);
     let program = program(prepared.sources.clone(), session, true)?;
     let title = prepared.header.title.clone();
-    session::begin(&announcer, None, Opening { title, mode: "dry run", on: prepared.ground.title() });
+    session::begin(
+        &announcer,
+        None,
+        Opening {
+            title,
+            mode: "dry run",
+            on: prepared.ground.title(),
+        },
+    );
     let end = session::evaluate(&program);
     let verdict = session::finish(&announcer, None, end, started);
     let plan = plan.plan();
@@ -102,7 +131,13 @@ fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8
         console.print(&plan.render(&console.out));
     }
     conclude(&verdict, &prepared.sources, console);
-    Ok(if verdict.exit == 0 && run.detailed_exitcode && !plan.is_empty() { 2 } else { verdict.exit })
+    Ok(
+        if verdict.exit == 0 && run.detailed_exitcode && !plan.is_empty() {
+            2
+        } else {
+            verdict.exit
+        },
+    )
 }
 
 /// Shows why a session failed.
@@ -112,7 +147,12 @@ pub fn conclude(verdict: &super::ending::Verdict, sources: &SourceSet, console: 
     }
 }
 
-fn live(run: &args::Run, prepared: Prepared, global: &Global, console: &Console) -> Result<u8, Problem> {
+fn live(
+    run: &args::Run,
+    prepared: Prepared,
+    global: &Global,
+    console: &Console,
+) -> Result<u8, Problem> {
     let state = state(global)?;
     let id = RunId::generate();
     let scope = prepared.ground.scope();
@@ -125,7 +165,11 @@ fn live(run: &args::Run, prepared: Prepared, global: &Global, console: &Console)
     records.push(journal.commit(session_started(SessionKind::Run, 1))?);
     let history = History::from_records(&records)?;
     let ledger = Arc::new(Ledger::new(journal, history, secrets));
-    let work = Work { prepared, ledger, mode: "run" };
+    let work = Work {
+        prepared,
+        ledger,
+        mode: "run",
+    };
     work.go(&run.talk, console)
 }
 
@@ -151,9 +195,21 @@ impl Work {
         let asker = Arc::new(Answers::new(talk, console));
         let fleet = self.prepared.ground.acting(&runtime)?;
         let parallel = self.prepared.ground.parallel();
-        let live = Live::new(self.ledger.clone(), fleet.clone(), announcer.clone(), asker, cancel, parallel);
+        let live = Live::new(
+            self.ledger.clone(),
+            fleet.clone(),
+            announcer.clone(),
+            asker,
+            cancel,
+            parallel,
+        );
         let executor = Arc::new(Replay::new(self.ledger.clone(), announcer.clone(), live));
-        let session = session_of(&self.prepared, executor, self.ledger.secrets().clone(), console);
+        let session = session_of(
+            &self.prepared,
+            executor,
+            self.ledger.secrets().clone(),
+            console,
+        );
         let program = program(self.prepared.sources.clone(), session, false)?;
         let opening = Opening {
             title: self.prepared.header.title.clone(),
@@ -177,12 +233,20 @@ fn forget_markers(fleet: &dyn ActingFleet, ledger: &Ledger, announcer: &Announce
     let mut by_target: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for entry in ledger.history().entries() {
         if entry.intent.class == crate::operation::Class::Command {
-            by_target.entry(entry.intent.target.clone()).or_default().push(entry.intent.id.clone());
+            by_target
+                .entry(entry.intent.target.clone())
+                .or_default()
+                .push(entry.intent.id.clone());
         }
     }
     for (target, markers) in by_target {
-        if let Err(error) = fleet.actor(&target).and_then(|actor| actor.forget(&markers)) {
-            announcer.warn(&format!("the markers of finished commands stay on {target}: {error}"));
+        if let Err(error) = fleet
+            .actor(&target)
+            .and_then(|actor| actor.forget(&markers))
+        {
+            announcer.warn(&format!(
+                "the markers of finished commands stay on {target}: {error}"
+            ));
         }
     }
 }
@@ -201,16 +265,24 @@ pub fn session_of(
         inventory: prepared.ground.inventory.clone(),
         hosts: prepared.ground.hosts.clone(),
         secrets,
-        secret_source: Arc::new(SecretsOfUser { interactive: console.interactive() }),
+        secret_source: Arc::new(SecretsOfUser {
+            interactive: console.interactive(),
+        }),
         parallel: prepared.ground.parallel(),
         undo: None,
     })
 }
 
 /// The program of a session.
-pub fn program(sources: Arc<SourceSet>, session: Arc<Session>, dry_run: bool) -> Result<Program, Problem> {
-    Program::new(sources, session, dry_run)
-        .map_err(|report| Problem { diagnostics: vec![Diagnostic::error(report.message)], exit: USAGE })
+pub fn program(
+    sources: Arc<SourceSet>,
+    session: Arc<Session>,
+    dry_run: bool,
+) -> Result<Program, Problem> {
+    Program::new(sources, session, dry_run).map_err(|report| Problem {
+        diagnostics: vec![Diagnostic::error(report.message)],
+        exit: USAGE,
+    })
 }
 
 /// The record of a session that begins.
@@ -225,7 +297,10 @@ pub fn session_started(kind: SessionKind, epoch: u64) -> Record {
 }
 
 fn header(id: &RunId, prepared: &Prepared, journal: &Journal, scope: String) -> RunHeader {
-    let pin = |name: &str, text: &str| SourceText { name: name.to_owned(), blob: journal.store_blob(text.as_bytes()) };
+    let pin = |name: &str, text: &str| SourceText {
+        name: name.to_owned(),
+        blob: journal.store_blob(text.as_bytes()),
+    };
     let place = prepared.ground.place();
     RunHeader {
         schema: crate::journal::SCHEMA,
@@ -233,7 +308,11 @@ fn header(id: &RunId, prepared: &Prepared, journal: &Journal, scope: String) -> 
         behaviour: BEHAVIOUR,
         run: id.clone(),
         title: prepared.header.title.clone(),
-        sources: prepared.sources.iter().map(|(name, text)| pin(name, text)).collect(),
+        sources: prepared
+            .sources
+            .iter()
+            .map(|(name, text)| pin(name, text))
+            .collect(),
         parameters: prepared.parameters.clone(),
         inventory: prepared
             .ground
@@ -244,7 +323,10 @@ fn header(id: &RunId, prepared: &Prepared, journal: &Journal, scope: String) -> 
         lab: place.lab.clone(),
         limit: place.limit.clone(),
         context: place.context.clone(),
-        kubeconfig: place.kubeconfig.as_ref().map(|path| path.display().to_string()),
+        kubeconfig: place
+            .kubeconfig
+            .as_ref()
+            .map(|path| path.display().to_string()),
         parallel: prepared.ground.parallel(),
         scope,
         seed: uuid::Uuid::now_v7().simple().to_string(),
@@ -255,14 +337,20 @@ fn header(id: &RunId, prepared: &Prepared, journal: &Journal, scope: String) -> 
 pub fn pinned(journal: &Journal, texts: &[SourceText]) -> Result<SourceSet, Problem> {
     let read = |blob: &BlobId| -> Result<String, Problem> {
         let bytes = journal.blob(blob)?;
-        String::from_utf8(bytes)
-            .map_err(|_| Problem::failed(Diagnostic::error("a pinned text in the journal is not UTF-8")))
+        String::from_utf8(bytes).map_err(|_| {
+            Problem::failed(Diagnostic::error(
+                "a pinned text in the journal is not UTF-8",
+            ))
+        })
     };
     let mut set = BTreeMap::new();
     for text in texts {
         set.insert(text.name.clone(), read(&text.blob)?);
     }
-    let main = texts.first().map(|text| text.name.clone()).unwrap_or_default();
+    let main = texts
+        .first()
+        .map(|text| text.name.clone())
+        .unwrap_or_default();
     Ok(SourceSet::pinned(main, set))
 }
 

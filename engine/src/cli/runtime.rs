@@ -11,7 +11,11 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Problem::failed(Diagnostic::error(format!("no threads can be started: {error}"))))
+        .map_err(|error| {
+            Problem::failed(Diagnostic::error(format!(
+                "no threads can be started: {error}"
+            )))
+        })
 }
 
 /// Turns Ctrl-C and SIGTERM into requests to stop: the first lets what is in flight finish, the second does not.

@@ -12,12 +12,16 @@ impl SecretSource for SecretsOfUser {
     fn secret(&self, name: &str) -> Result<String, String> {
         let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !plain {
-            return Err(format!("{name:?} is not the name of a secret: letters, digits and underscores"));
+            return Err(format!(
+                "{name:?} is not the name of a secret: letters, digits and underscores"
+            ));
         }
         let variable = format!("RUNBOOK_SECRET_{name}");
         match std::env::var(&variable) {
             Ok(value) if !value.is_empty() => return Ok(value),
-            Err(std::env::VarError::NotUnicode(_)) => return Err(format!("{variable} is not UTF-8 text")),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                return Err(format!("{variable} is not UTF-8 text"));
+            }
             _ => {}
         }
         if !self.interactive {

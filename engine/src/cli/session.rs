@@ -34,8 +34,12 @@ pub fn begin(announcer: &Announcer, run: Option<&RunId>, opening: Opening) {
 /// Evaluates a script on its own thread.
 pub fn evaluate(program: &Program) -> ScriptEnd {
     on_script_thread(|| program.evaluate()).unwrap_or_else(|error| {
-        let report = crate::operation::Report::new(format!("the script's thread could not run: {error}"));
-        ScriptEnd::Failed(Box::new(crate::operation::Failure::Failed(report)), Vec::new())
+        let report =
+            crate::operation::Report::new(format!("the script's thread could not run: {error}"));
+        ScriptEnd::Failed(
+            Box::new(crate::operation::Failure::Failed(report)),
+            Vec::new(),
+        )
     })
 }
 
@@ -76,7 +80,9 @@ fn record(
             message: verdict.message.clone(),
             failed: verdict.failed.clone(),
         };
-        let written = ledger.commit(record).and_then(|()| ledger.journal().flush().map_err(Into::into));
+        let written = ledger
+            .commit(record)
+            .and_then(|()| ledger.journal().flush().map_err(Into::into));
         if let (Err(failure), false) = (written, verdict.poisoned) {
             verdict.message = format!("{}; and {failure}", verdict.message);
             verdict.exit = super::problem::FAILED;

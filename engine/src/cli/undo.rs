@@ -15,9 +15,13 @@ use super::session::{self, Opening};
 use crate::executor::undo::{Restore, ScriptedUndo, UndoItem, UndoMode, UndoStep, plan, scope};
 use crate::executor::{Announcer, Asker, Executor, Ledger, Live, Replay};
 use crate::journal::{Ending, EntryState, OutcomeResult, Record, SessionKind};
-use crate::operation::{Action, Affects, Call, Failure, Question, QuestionKind, RunCommand, Telling};
+use crate::operation::{
+    Action, Affects, Call, Failure, Question, QuestionKind, RunCommand, Telling,
+};
 use crate::report::Diagnostic;
-use crate::script::{BoundUndo, Program, ScriptEnd, Session, SessionParts, UndoRegistry, on_script_thread};
+use crate::script::{
+    BoundUndo, Program, ScriptEnd, Session, SessionParts, UndoRegistry, on_script_thread,
+};
 use crate::transport::{Cancel, Command};
 
 /// Undoes a run.
@@ -32,23 +36,47 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
     let items = items(&opened.history, undo.to.as_deref())?;
     console.print(&listing(&items));
     let asker = Arc::new(Answers::approvals(undo.yes, console));
-    let question =
-        Question { text: "Put this back?".into(), name: "undo".into(), kind: QuestionKind::Confirm };
+    let question = Question {
+        text: "Put this back?".into(),
+        name: "undo".into(),
+        kind: QuestionKind::Confirm,
+    };
     asker.ask(&question).map_err(|failure| Problem {
-        diagnostics: vec![Diagnostic::error(failure.to_string()).help("nothing was done; approve with --yes")],
+        diagnostics: vec![
+            Diagnostic::error(failure.to_string()).help("nothing was done; approve with --yes"),
+        ],
         exit: UNDECIDED,
     })?;
     let prepared = prepared(&opened, global, console)?;
-    let Opened { journal, history, secrets, locks: _locks, .. } = opened;
+    let Opened {
+        journal,
+        history,
+        secrets,
+        locks: _locks,
+        ..
+    } = opened;
     let ledger = Arc::new(Ledger::new(journal, history, secrets));
     retry_stuck(&ledger)?;
     let runtime = runtime()?;
     let cancel = Cancel::default();
     listen_for_interrupts(&runtime, cancel.clone());
-    let announcer = Announcer::new(console.events(Output::Text, true, Vec::new()), ledger.secrets().clone());
+    let announcer = Announcer::new(
+        console.events(Output::Text, true, Vec::new()),
+        ledger.secrets().clone(),
+    );
     let fleet = prepared.ground.acting(&runtime)?;
-    let live = Live::new(ledger.clone(), fleet.clone(), announcer.clone(), asker, cancel, prepared.ground.parallel());
-    let mode = Arc::new(UndoMode::new(ledger.clone(), Replay::new(ledger.clone(), announcer.clone(), live)));
+    let live = Live::new(
+        ledger.clone(),
+        fleet.clone(),
+        announcer.clone(),
+        asker,
+        cancel,
+        prepared.ground.parallel(),
+    );
+    let mode = Arc::new(UndoMode::new(
+        ledger.clone(),
+        Replay::new(ledger.clone(), announcer.clone(), live),
+    ));
     let registry = Arc::new(UndoRegistry::default());
     let executor: Arc<dyn Executor> = mode.clone();
     let words = Session::new(SessionParts {
@@ -58,18 +86,32 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
         inventory: prepared.ground.inventory.clone(),
         hosts: prepared.ground.hosts.clone(),
         secrets: ledger.secrets().clone(),
-        secret_source: Arc::new(SecretsOfUser { interactive: console.interactive() }),
+        secret_source: Arc::new(SecretsOfUser {
+            interactive: console.interactive(),
+        }),
         parallel: prepared.ground.parallel(),
         undo: Some(registry.clone()),
     });
     let program = program(prepared.sources.clone(), words, false)?;
-    let opening = Opening { title: prepared.header.title.clone(), mode: "undo", on: prepared.ground.title() };
+    let opening = Opening {
+        title: prepared.header.title.clone(),
+        mode: "undo",
+        on: prepared.ground.title(),
+    };
     session::begin(&announcer, Some(&run), opening);
     // The script is replayed from the record alone, for the closures that only it has.
     let collected = session::evaluate(&program);
-    let work = Work { program: &program, registry: &registry, ledger: &ledger, mode: &*mode, force: undo.force };
+    let work = Work {
+        program: &program,
+        registry: &registry,
+        ledger: &ledger,
+        mode: &*mode,
+        force: undo.force,
+    };
     let end = match collected {
-        ScriptEnd::Failed(failure, places) if matches!(*failure, Failure::Diverged(_) | Failure::Poisoned(_)) => {
+        ScriptEnd::Failed(failure, places)
+            if matches!(*failure, Failure::Diverged(_) | Failure::Poisoned(_)) =>
+        {
             ScriptEnd::Failed(failure, places)
         }
         _ => {
@@ -77,7 +119,9 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
             match on_script_thread(|| items.iter().try_for_each(|item| work.put_back(item))) {
                 Ok(Ok(())) => ScriptEnd::Finished("everything that could be put back was".into()),
                 Ok(Err(failure)) => ScriptEnd::Failed(Box::new(failure), Vec::new()),
-                Err(error) => ScriptEnd::Failed(Box::new(Failure::failed(error.to_string())), Vec::new()),
+                Err(error) => {
+                    ScriptEnd::Failed(Box::new(Failure::failed(error.to_string())), Vec::new())
+                }
             }
         }
     };
@@ -104,13 +148,31 @@ fn items(history: &crate::journal::History, to: Option<&str>) -> Result<Vec<Undo
     let from = match to {
         None => 0,
         Some(title) => {
-            let inside = |entry: &&crate::journal::Entry| entry.intent.scope.steps().contains(&title);
-            history.entries().filter(inside).map(|entry| entry.seq).min().ok_or_else(|| {
-                let titles: Vec<&str> = history.steps.iter().filter_map(|step| step.path.steps().last().copied()).collect();
-                let near = crate::text::suggest::closest(title, titles.iter().copied());
-                let help = near.map_or_else(|| format!("its steps: {}", titles.join(", ")), |near| format!("did you mean {near:?}?"));
-                Problem::usage(Diagnostic::error(format!("the run has no step {title:?} in which something was done")).help(help))
-            })?
+            let inside =
+                |entry: &&crate::journal::Entry| entry.intent.scope.steps().contains(&title);
+            history
+                .entries()
+                .filter(inside)
+                .map(|entry| entry.seq)
+                .min()
+                .ok_or_else(|| {
+                    let titles: Vec<&str> = history
+                        .steps
+                        .iter()
+                        .filter_map(|step| step.path.steps().last().copied())
+                        .collect();
+                    let near = crate::text::suggest::closest(title, titles.iter().copied());
+                    let help = near.map_or_else(
+                        || format!("its steps: {}", titles.join(", ")),
+                        |near| format!("did you mean {near:?}?"),
+                    );
+                    Problem::usage(
+                        Diagnostic::error(format!(
+                            "the run has no step {title:?} in which something was done"
+                        ))
+                        .help(help),
+                    )
+                })?
         }
     };
     Ok(plan(history, from))
@@ -121,7 +183,9 @@ fn listing(items: &[UndoItem]) -> String {
     for item in items {
         let line = match &item.step {
             UndoStep::Restore(change) => format!("restore  {}: {}", item.target, change.subject),
-            UndoStep::Command(program) => format!("run      {}: {}", item.target, program.display()),
+            UndoStep::Command(program) => {
+                format!("run      {}: {}", item.target, program.display())
+            }
             UndoStep::Hook => format!("then     {}", item.summary),
             UndoStep::Leave(why) => format!("leave    {}: {} ({why})", item.target, item.summary),
         };
@@ -139,15 +203,31 @@ fn retry_stuck(ledger: &Ledger) -> Result<(), Problem> {
         let history = ledger.history();
         let stuck = |entry: &&crate::journal::Entry| {
             entry.intent.undoes.is_some()
-                && matches!(&entry.state, EntryState::Finished { result: OutcomeResult::Failed(_), .. })
+                && matches!(
+                    &entry.state,
+                    EntryState::Finished {
+                        result: OutcomeResult::Failed(_),
+                        ..
+                    }
+                )
         };
-        history.entries().filter(stuck).map(|entry| entry.intent.id.clone()).collect()
+        history
+            .entries()
+            .filter(stuck)
+            .map(|entry| entry.intent.id.clone())
+            .collect()
     };
     if failed.is_empty() {
         return Ok(());
     }
-    let record = Record::Retried { operations: failed, by: who(), why: "undo tries again what failed".into() };
-    ledger.commit(record).map_err(|failure| Problem::failed(Diagnostic::error(failure.to_string())))
+    let record = Record::Retried {
+        operations: failed,
+        by: who(),
+        why: "undo tries again what failed".into(),
+    };
+    ledger
+        .commit(record)
+        .map_err(|failure| Problem::failed(Diagnostic::error(failure.to_string())))
 }
 
 struct Work<'a> {
@@ -181,11 +261,17 @@ impl Work<'_> {
                     scripted: bound.as_ref().map(|bound| bound as &dyn ScriptedUndo),
                     key: path.operation(1),
                 };
-                self.mode.perform(&call(Action::Change(&restore))).map(|_| ())
+                self.mode
+                    .perform(&call(Action::Change(&restore)))
+                    .map(|_| ())
             }
             UndoStep::Command(program) => {
                 let command = RunCommand {
-                    command: Command { program: program.clone(), stdin: None, env: Default::default() },
+                    command: Command {
+                        program: program.clone(),
+                        stdin: None,
+                        env: Default::default(),
+                    },
                     guards: Vec::new(),
                     undo: None,
                     undone_by: None,
@@ -195,14 +281,25 @@ impl Work<'_> {
                     planned: None,
                     affects: Affects::WholeTarget,
                 };
-                self.mode.perform(&call(Action::Command(&command))).map(|_| ())
+                self.mode
+                    .perform(&call(Action::Command(&command)))
+                    .map(|_| ())
             }
             UndoStep::Hook => {
-                let telling = Telling { word: "note", text: item.summary.clone(), rows: crate::model::Value::Null };
+                let telling = Telling {
+                    word: "note",
+                    text: item.summary.clone(),
+                    rows: crate::model::Value::Null,
+                };
                 self.mode.perform(&call(Action::Tell(&telling)))?;
-                let Some(bound) = self.bound(item) else { return Ok(()) };
+                let Some(bound) = self.bound(item) else {
+                    return Ok(());
+                };
                 // Its operations count from 1 in a scope of their own, below the note.
-                let below = path.join(crate::model::Segment::Step { title: item.summary.clone(), nth: 1 });
+                let below = path.join(crate::model::Segment::Step {
+                    title: item.summary.clone(),
+                    nth: 1,
+                });
                 self.program.within(below, || bound.perform())
             }
         }
@@ -210,6 +307,9 @@ impl Work<'_> {
 
     fn bound(&self, item: &UndoItem) -> Option<BoundUndo<'_>> {
         let action = self.registry.action(&item.key)?;
-        Some(BoundUndo { action, engine: self.program.engine() })
+        Some(BoundUndo {
+            action,
+            engine: self.program.engine(),
+        })
     }
 }

@@ -27,7 +27,9 @@ impl Announcer {
 
     /// Something that stops nothing.
     pub fn warn(&self, text: &str) {
-        self.emit(Event::Warning { text: self.secrets.redact(text) });
+        self.emit(Event::Warning {
+            text: self.secrets.redact(text),
+        });
     }
 
     /// An operation begins.
@@ -60,7 +62,9 @@ impl Announcer {
     /// An operation failed.
     pub fn failed(&self, call: &Call<'_>, id: Option<OperationId>, failure: &Failure) {
         let report = match failure {
-            Failure::Failed(report) | Failure::Unreachable(report) | Failure::Lost(report) => report.clone(),
+            Failure::Failed(report) | Failure::Unreachable(report) | Failure::Lost(report) => {
+                report.clone()
+            }
             Failure::Undecided(undecided) => undecided.report.clone(),
             other => Report::new(other.to_string()),
         };
@@ -71,29 +75,43 @@ impl Announcer {
     pub fn told(&self, call: &Call<'_>, text: &str, rows: &Value, table: bool) {
         let (scope, text) = (call.scope.clone(), self.secrets.redact(text));
         self.emit(match table {
-            true => Event::Table { scope, title: text, rows: self.value(rows) },
+            true => Event::Table {
+                scope,
+                title: text,
+                rows: self.value(rows),
+            },
             false => Event::Note { scope, text },
         });
     }
 
     /// A sink for the output of one operation.
     pub fn output(&self, call: &Call<'_>) -> LiveOutput {
-        LiveOutput { announcer: self.clone(), key: call.key.clone(), target: call.target.clone() }
+        LiveOutput {
+            announcer: self.clone(),
+            key: call.key.clone(),
+            target: call.target.clone(),
+        }
     }
 
     fn redacted(&self, outcome: OperationOutcome) -> OperationOutcome {
         let text = |text: String| self.secrets.redact(&text);
         match outcome {
-            OperationOutcome::Ok { value } => OperationOutcome::Ok { value: self.value(&value) },
-            OperationOutcome::Changed { diff, recovered } => {
-                OperationOutcome::Changed { diff: diff.map(text), recovered }
-            }
-            OperationOutcome::Planned { diff, assuming } => {
-                OperationOutcome::Planned { diff: diff.map(text), assuming: assuming.map(text) }
-            }
+            OperationOutcome::Ok { value } => OperationOutcome::Ok {
+                value: self.value(&value),
+            },
+            OperationOutcome::Changed { diff, recovered } => OperationOutcome::Changed {
+                diff: diff.map(text),
+                recovered,
+            },
+            OperationOutcome::Planned { diff, assuming } => OperationOutcome::Planned {
+                diff: diff.map(text),
+                assuming: assuming.map(text),
+            },
             OperationOutcome::Skipped { why } => OperationOutcome::Skipped { why: text(why) },
             OperationOutcome::Pending { why } => OperationOutcome::Pending { why: text(why) },
-            OperationOutcome::Failed { report } => OperationOutcome::Failed { report: self.report(report) },
+            OperationOutcome::Failed { report } => OperationOutcome::Failed {
+                report: self.report(report),
+            },
             OperationOutcome::Replayed => OperationOutcome::Replayed,
         }
     }
@@ -108,7 +126,8 @@ impl Announcer {
 
     fn value(&self, value: &Value) -> Value {
         let redacted = self.secrets.redact_json(&value.canonical());
-        serde_json::from_str(&redacted).unwrap_or_else(|_| Value::from("‹a value with a secret in it›"))
+        serde_json::from_str(&redacted)
+            .unwrap_or_else(|_| Value::from("‹a value with a secret in it›"))
     }
 }
 
@@ -121,7 +140,15 @@ pub struct LiveOutput {
 
 impl OutputSink for LiveOutput {
     fn output(&self, stream: Stream, bytes: &[u8]) {
-        let text = self.announcer.secrets.redact(&String::from_utf8_lossy(bytes));
-        self.announcer.emit(Event::Output { key: self.key.clone(), target: self.target.clone(), stream, text });
+        let text = self
+            .announcer
+            .secrets
+            .redact(&String::from_utf8_lossy(bytes));
+        self.announcer.emit(Event::Output {
+            key: self.key.clone(),
+            target: self.target.clone(),
+            stream,
+            text,
+        });
     }
 }

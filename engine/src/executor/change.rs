@@ -9,9 +9,15 @@ use crate::report::OperationOutcome;
 
 impl Live {
     /// Performs a change.
-    pub(super) fn change(&self, call: &Call<'_>, change: &dyn Change, attempt: u32) -> Result<Value, Failure> {
+    pub(super) fn change(
+        &self,
+        call: &Call<'_>,
+        change: &dyn Change,
+        attempt: u32,
+    ) -> Result<Value, Failure> {
         let observed = change.observe(&*self.fleet, &self.cancel);
-        let images = observed.and_then(|before| change.wanted(&before).map(|after| (before, after)));
+        let images =
+            observed.and_then(|before| change.wanted(&before).map(|after| (before, after)));
         let (before, after) = match images {
             Ok(images) => images,
             Err(failure) => {
@@ -50,7 +56,12 @@ impl Live {
             Ok(()) => self.verify(change, after),
         };
         let recovered = None;
-        let result = self.ledger.finish(&id, attempt, result.map(|()| (value_of(true), true)), recovered);
+        let result = self.ledger.finish(
+            &id,
+            attempt,
+            result.map(|()| (value_of(true), true)),
+            recovered,
+        );
         self.report(call, &id, result, |_| changed(change, before, after, None))
     }
 
@@ -60,11 +71,15 @@ impl Live {
         if change.reached(after, &now) {
             return Ok(());
         }
-        let diff = image_diff(&change.subject(), after, &now).unwrap_or_else(|| "(no textual difference)".into());
+        let diff = image_diff(&change.subject(), after, &now)
+            .unwrap_or_else(|| "(no textual difference)".into());
         Err(Failure::Failed(
-            Report::new(format!("{}: applied, but the target does not show it", change.summary()))
-                .detail(format!("wanted → found\n{diff}"))
-                .hint("something on the target undoes or refuses it; look there, then resume"),
+            Report::new(format!(
+                "{}: applied, but the target does not show it",
+                change.summary()
+            ))
+            .detail(format!("wanted → found\n{diff}"))
+            .hint("something on the target undoes or refuses it; look there, then resume"),
         ))
     }
 
@@ -76,7 +91,9 @@ impl Live {
         report: Report,
     ) -> Result<(), Failure> {
         match self.look_again(change)? {
-            None => Err(Failure::Lost(report.hint("when the target is back, resume looks what became of the change"))),
+            None => Err(Failure::Lost(report.hint(
+                "when the target is back, resume looks what became of the change",
+            ))),
             Some(now) if change.reached(after, &now) => Ok(()),
             Some(now) if now == *before => {
                 change.apply(&*self.fleet, before, after, &self.cancel)?;
@@ -96,7 +113,8 @@ impl Live {
                 Err(Failure::Unreachable(_)) => {}
                 Err(failure) => return Err(failure),
             }
-            if clock.now() >= until || !clock.sleep(std::time::Duration::from_secs(1), &self.cancel) {
+            if clock.now() >= until || !clock.sleep(std::time::Duration::from_secs(1), &self.cancel)
+            {
                 return Ok(None);
             }
         }
@@ -111,9 +129,15 @@ impl Live {
     ) -> Result<Value, Failure> {
         let id = entry.intent.id.clone();
         let Some(recorded) = &entry.intent.change else {
-            return Err(Failure::Poisoned(format!("the journal has no images for {}", entry.intent.key)));
+            return Err(Failure::Poisoned(format!(
+                "the journal has no images for {}",
+                entry.intent.key
+            )));
         };
-        let (before, after) = (self.ledger.image(&recorded.before)?, self.ledger.image(&recorded.after)?);
+        let (before, after) = (
+            self.ledger.image(&recorded.before)?,
+            self.ledger.image(&recorded.after)?,
+        );
         let now = match change.observe(&*self.fleet, &self.cancel) {
             Ok(now) => now,
             // Still in flight: nothing is recorded, so that the next resume looks again.
@@ -128,19 +152,32 @@ impl Live {
         };
         if change.reached(&after, &now) {
             let found = "found done on the target".to_owned();
-            let result = self.ledger.finish(&id, entry.attempt, Ok((value_of(true), true)), Some(found.clone()));
-            return self.report(call, &id, result, |_| changed(change, &before, &after, Some(found)));
+            let result = self.ledger.finish(
+                &id,
+                entry.attempt,
+                Ok((value_of(true), true)),
+                Some(found.clone()),
+            );
+            return self.report(call, &id, result, |_| {
+                changed(change, &before, &after, Some(found))
+            });
         }
         if now == before {
             let result = match change.apply(&*self.fleet, &before, &after, &self.cancel) {
-                Err(Failure::Unreachable(report)) => self.after_loss(change, &before, &after, report),
+                Err(Failure::Unreachable(report)) => {
+                    self.after_loss(change, &before, &after, report)
+                }
                 Err(failure) => Err(failure),
                 Ok(()) => self.verify(change, &after),
             };
             let found = "applied on resume".to_owned();
             let result = result.map(|()| (value_of(true), true));
-            let result = self.ledger.finish(&id, entry.attempt, result, Some(found.clone()));
-            return self.report(call, &id, result, |_| changed(change, &before, &after, Some(found)));
+            let result = self
+                .ledger
+                .finish(&id, entry.attempt, result, Some(found.clone()));
+            return self.report(call, &id, result, |_| {
+                changed(change, &before, &after, Some(found))
+            });
         }
         let failure = ledger::with_operation(conflict(change, &before, &after, &now), &id);
         self.report(call, &id, Err(failure), |_| skipped())
@@ -160,7 +197,11 @@ fn conflict(change: &dyn Change, before: &Image, after: &Image, now: &Image) -> 
             part("what is there now, against what was there before:", before, now)
         ))
         .hint("look at it; then `runbook resolve RUN OP --done` to keep it as it is, or `--retry` to apply the change to it");
-    Failure::Undecided(Undecided { operation: None, report, resolvable: true })
+    Failure::Undecided(Undecided {
+        operation: None,
+        report,
+        resolvable: true,
+    })
 }
 
 /// What a script gets from a change.
@@ -169,9 +210,19 @@ pub(super) fn value_of(changed: bool) -> Value {
 }
 
 fn skipped() -> OperationOutcome {
-    OperationOutcome::Skipped { why: "already as wanted".into() }
+    OperationOutcome::Skipped {
+        why: "already as wanted".into(),
+    }
 }
 
-fn changed(change: &dyn Change, before: &Image, after: &Image, recovered: Option<String>) -> OperationOutcome {
-    OperationOutcome::Changed { diff: image_diff(&change.subject(), before, after), recovered }
+fn changed(
+    change: &dyn Change,
+    before: &Image,
+    after: &Image,
+    recovered: Option<String>,
+) -> OperationOutcome {
+    OperationOutcome::Changed {
+        diff: image_diff(&change.subject(), before, after),
+        recovered,
+    }
 }

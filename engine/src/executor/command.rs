@@ -7,14 +7,20 @@ use crate::model::{OperationId, OperationKey, Target, Value};
 use crate::operation::{Call, Failure, Guard, Report, RunCommand, Undecided, judged};
 use crate::report::OperationOutcome;
 use crate::transport::{
-    Command, Completion, Exit, InFlight, Launch, ObservingFleet, OutputSink, SilentSink, TransportError,
+    Command, Completion, Exit, InFlight, Launch, ObservingFleet, OutputSink, SilentSink,
+    TransportError,
 };
 
 /// How long a guard may take: 60 seconds.
 const GUARD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Runs a command that was not begun before.
-pub(super) fn run(live: &Live, call: &Call<'_>, command: &RunCommand, attempt: u32) -> Result<Value, Failure> {
+pub(super) fn run(
+    live: &Live,
+    call: &Call<'_>,
+    command: &RunCommand,
+    attempt: u32,
+) -> Result<Value, Failure> {
     let intent = live.ledger.intent(call, attempt);
     let id = intent.id.clone();
     match guarded(&*live.fleet, &call.target, command, &live.cancel) {
@@ -25,28 +31,49 @@ pub(super) fn run(live: &Live, call: &Call<'_>, command: &RunCommand, attempt: u
         }
         Err(failure) => {
             let result = live.ledger.observed(intent, Err(failure));
-            return live.report(call, &id, result, |value| OperationOutcome::Ok { value: value.clone() });
+            return live.report(call, &id, result, |value| OperationOutcome::Ok {
+                value: value.clone(),
+            });
         }
     }
     begin(live, call, command, intent)
 }
 
-fn begin(live: &Live, call: &Call<'_>, command: &RunCommand, mut intent: Intent) -> Result<Value, Failure> {
+fn begin(
+    live: &Live,
+    call: &Call<'_>,
+    command: &RunCommand,
+    mut intent: Intent,
+) -> Result<Value, Failure> {
     let (id, attempt) = (intent.id.clone(), intent.attempt);
-    let by = || command.undone_by.as_ref().map(|by| Value::from_entries([("by", Value::from(by.clone()))]));
+    let by = || {
+        command
+            .undone_by
+            .as_ref()
+            .map(|by| Value::from_entries([("by", Value::from(by.clone()))]))
+    };
     intent.undo = command.undo.as_ref().map(undo_value).or_else(by);
     live.ledger.commit(Record::Intent(Box::new(intent)))?;
     let launch = launch(live, command, &id, attempt);
     let sink = live.announcer.output(call);
-    let launched = live.fleet.actor(&call.target).and_then(|actor| actor.launch(&launch, &sink, &live.cancel));
+    let launched = live
+        .fleet
+        .actor(&call.target)
+        .and_then(|actor| actor.launch(&launch, &sink, &live.cancel));
     match launched {
         Ok(completion) => conclude(live, call, command, &id, attempt, Ok(completion), None),
         // The effect may have happened: ask the target before anything is recorded.
         Err(TransportError::Lost { .. }) => {
-            live.announcer.warn(&format!("lost the connection to {} during `{}`; asking what became of it", call.target, command.summary()));
+            live.announcer.warn(&format!(
+                "lost the connection to {} during `{}`; asking what became of it",
+                call.target,
+                command.summary()
+            ));
             ask_target(live, call, command, &launch, &sink)
         }
-        Err(TransportError::Interrupted) => live.report(call, &id, Err(Failure::Interrupted), |_| ok()),
+        Err(TransportError::Interrupted) => {
+            live.report(call, &id, Err(Failure::Interrupted), |_| ok())
+        }
         Err(error) => conclude(live, call, command, &id, attempt, Err(error.into()), None),
     }
 }
@@ -67,7 +94,12 @@ fn launch(live: &Live, command: &RunCommand, id: &OperationId, attempt: u32) -> 
 }
 
 /// A command whose outcome nobody has recorded: the target says what became of it.
-pub(super) fn recover(live: &Live, call: &Call<'_>, command: &RunCommand, entry: &Entry) -> Result<Value, Failure> {
+pub(super) fn recover(
+    live: &Live,
+    call: &Call<'_>,
+    command: &RunCommand,
+    entry: &Entry,
+) -> Result<Value, Failure> {
     let launch = launch(live, command, &entry.intent.id, entry.attempt);
     let sink = live.announcer.output(call);
     ask_target(live, call, command, &launch, &sink)
@@ -81,23 +113,52 @@ fn ask_target(
     sink: &dyn OutputSink,
 ) -> Result<Value, Failure> {
     let (id, attempt) = (&launch.marker, launch.attempt);
-    let answer = persistently(live, || live.fleet.actor(&call.target)?.inquire(id, attempt));
+    let answer = persistently(live, || {
+        live.fleet.actor(&call.target)?.inquire(id, attempt)
+    });
     match answer {
         Ok(InFlight::Ended(output)) => {
             let found = "exit status found on the target".to_owned();
-            conclude(live, call, command, id, attempt, Ok(Completion::Ended(output)), Some(found))
+            conclude(
+                live,
+                call,
+                command,
+                id,
+                attempt,
+                Ok(Completion::Ended(output)),
+                Some(found),
+            )
         }
         Ok(InFlight::Running) if command.detach => {
             let found = "found running on the target".to_owned();
-            conclude(live, call, command, id, attempt, Ok(Completion::Started), Some(found))
+            conclude(
+                live,
+                call,
+                command,
+                id,
+                attempt,
+                Ok(Completion::Started),
+                Some(found),
+            )
         }
         Ok(InFlight::Running) => {
-            let attached =
-                persistently(live, || live.fleet.actor(&call.target)?.attach(launch, (0, 0), sink, &live.cancel));
+            let attached = persistently(live, || {
+                live.fleet
+                    .actor(&call.target)?
+                    .attach(launch, (0, 0), sink, &live.cancel)
+            });
             match attached {
                 Ok(completion) => {
                     let found = "was still running on the target".to_owned();
-                    conclude(live, call, command, id, attempt, Ok(completion), Some(found))
+                    conclude(
+                        live,
+                        call,
+                        command,
+                        id,
+                        attempt,
+                        Ok(completion),
+                        Some(found),
+                    )
                 }
                 Err(error) => still_in_flight(live, call, id, error),
             }
@@ -105,7 +166,11 @@ fn ask_target(
         Ok(InFlight::NeverRan) => {
             // The gate is ours: that attempt never ran and never will, so a new one cannot be a second.
             let why = "it had not started, and now never will".to_owned();
-            live.ledger.commit(Record::Retried { operations: vec![id.clone()], by: "the target".into(), why })?;
+            live.ledger.commit(Record::Retried {
+                operations: vec![id.clone()],
+                by: "the target".into(),
+                why,
+            })?;
             let intent = live.ledger.intent(call, attempt + 1);
             begin(live, call, command, intent)
         }
@@ -117,7 +182,11 @@ fn ask_target(
                     call.target,
                     live.ledger.run()
                 ));
-            let undecided = Undecided { operation: Some(id.clone()), report, resolvable: true };
+            let undecided = Undecided {
+                operation: Some(id.clone()),
+                report,
+                resolvable: true,
+            };
             live.report(call, id, Err(Failure::Undecided(undecided)), |_| ok())
         }
         Err(error) => still_in_flight(live, call, id, error),
@@ -153,16 +222,32 @@ fn conclude(
     recovered: Option<String>,
 ) -> Result<Value, Failure> {
     let result = completion.and_then(|completion| valued(&completion, command, &call.target));
-    let result = live.ledger.finish(id, attempt, result.map(|value| (value, true)), recovered.clone());
-    live.report(call, id, result, |_| OperationOutcome::Changed { diff: None, recovered })
+    let result = live.ledger.finish(
+        id,
+        attempt,
+        result.map(|value| (value, true)),
+        recovered.clone(),
+    );
+    live.report(call, id, result, |_| OperationOutcome::Changed {
+        diff: None,
+        recovered,
+    })
 }
 
-fn valued(completion: &Completion, command: &RunCommand, target: &Target) -> Result<Value, Failure> {
+fn valued(
+    completion: &Completion,
+    command: &RunCommand,
+    target: &Target,
+) -> Result<Value, Failure> {
     match completion {
         Completion::Started => Ok(output_value("")),
-        Completion::Ended(output) => {
-            judged(output, &command.expect_exit, &command.command.program, target, command.timeout)
-        }
+        Completion::Ended(output) => judged(
+            output,
+            &command.expect_exit,
+            &command.command.program,
+            target,
+            command.timeout,
+        ),
     }
 }
 
@@ -199,9 +284,16 @@ pub(super) fn guarded(
         let observer = fleet.observer(target)?;
         match guard {
             Guard::Unless(program) => {
-                let probe = Command { program: program.clone(), stdin: None, env: command.command.env.clone() };
+                let probe = Command {
+                    program: program.clone(),
+                    stdin: None,
+                    env: command.command.env.clone(),
+                };
                 if observer.probe(&probe, GUARD_TIMEOUT, cancel)?.exit == Exit::Code(0) {
-                    return Ok(Some(format!("not needed: `{}` exits with 0", program.display())));
+                    return Ok(Some(format!(
+                        "not needed: `{}` exits with 0",
+                        program.display()
+                    )));
                 }
             }
             Guard::Creates(path) => {

@@ -13,8 +13,8 @@ use super::{AfterFailure, Executor, Recover, change, command};
 use crate::journal::{Entry, StepStatus};
 use crate::model::{OperationKey, ScopePath, SourcePosition, Target, Unknown, Value};
 use crate::operation::{
-    Action, Affects, Assertion, Call, Change, Failure, Observation, Question, QuestionKind, RunCommand, Telling, Wait,
-    image_diff,
+    Action, Affects, Assertion, Call, Change, Failure, Observation, Question, QuestionKind,
+    RunCommand, Telling, Wait, image_diff,
 };
 use crate::report::{Event, OperationOutcome, PlanNote};
 use crate::transport::{Cancel, ObservingFleet};
@@ -30,11 +30,27 @@ pub struct DryRun {
 
 impl DryRun {
     /// A dry run over a fleet that can only look.
-    pub fn new(fleet: Arc<dyn ObservingFleet>, announcer: Announcer, asker: Arc<dyn Asker>, cancel: Cancel) -> Self {
-        Self { overlay: Overlay::new(fleet), announcer, asker, cancel, steps: StepClock::default() }
+    pub fn new(
+        fleet: Arc<dyn ObservingFleet>,
+        announcer: Announcer,
+        asker: Arc<dyn Asker>,
+        cancel: Cancel,
+    ) -> Self {
+        Self {
+            overlay: Overlay::new(fleet),
+            announcer,
+            asker,
+            cancel,
+            steps: StepClock::default(),
+        }
     }
 
-    fn ended(&self, call: &Call<'_>, outcome: OperationOutcome, value: Value) -> Result<Value, Failure> {
+    fn ended(
+        &self,
+        call: &Call<'_>,
+        outcome: OperationOutcome,
+        value: Value,
+    ) -> Result<Value, Failure> {
         self.announcer.ended(call, None, outcome);
         Ok(value)
     }
@@ -56,7 +72,13 @@ impl DryRun {
                 let why = format!("unknown until the run: {}", unknown.because);
                 self.pending(call, why, Value::Unknown(unknown))
             }
-            Ok(value) => self.ended(call, OperationOutcome::Ok { value: value.clone() }, value),
+            Ok(value) => self.ended(
+                call,
+                OperationOutcome::Ok {
+                    value: value.clone(),
+                },
+                value,
+            ),
             Err(failure) => self.failed(call, failure),
         }
     }
@@ -73,10 +95,26 @@ impl DryRun {
             Err(Failure::PlanEnds(unknown)) => {
                 let after = change.wanted(&crate::model::Image::Value(Value::Null));
                 if let Ok(after) = after {
-                    self.overlay.plan_change(&call.target, &subject, &after, &because, &change.affects());
+                    self.overlay.plan_change(
+                        &call.target,
+                        &subject,
+                        &after,
+                        &because,
+                        &change.affects(),
+                    );
                 }
-                let assuming = Some(format!("its present state is not known before the run ({})", unknown.because));
-                return self.ended(call, OperationOutcome::Planned { diff: None, assuming }, change::value_of(true));
+                let assuming = Some(format!(
+                    "its present state is not known before the run ({})",
+                    unknown.because
+                ));
+                return self.ended(
+                    call,
+                    OperationOutcome::Planned {
+                        diff: None,
+                        assuming,
+                    },
+                    change::value_of(true),
+                );
             }
             Err(failure) => return self.failed(call, failure),
         };
@@ -86,44 +124,76 @@ impl DryRun {
         };
         if change.reached(&after, &before) {
             let why = "already as wanted".to_owned();
-            return self.ended(call, OperationOutcome::Skipped { why }, change::value_of(false));
+            return self.ended(
+                call,
+                OperationOutcome::Skipped { why },
+                change::value_of(false),
+            );
         }
         let assuming = self.overlay.assumption(&call.target, &subject);
-        self.overlay.plan_change(&call.target, &subject, &after, &because, &change.affects());
+        self.overlay
+            .plan_change(&call.target, &subject, &after, &because, &change.affects());
         let diff = image_diff(&subject, &before, &after);
-        self.ended(call, OperationOutcome::Planned { diff, assuming }, change::value_of(true))
+        self.ended(
+            call,
+            OperationOutcome::Planned { diff, assuming },
+            change::value_of(true),
+        )
     }
 
     fn command(&self, call: &Call<'_>, command: &RunCommand) -> Result<Value, Failure> {
         let unsettled = self.overlay.unknown(&call.target, None);
         let assuming = match (&unsettled, command.guards.is_empty()) {
-            (Some(unknown), false) => {
-                Some(format!("whether it is needed is not known before the run ({})", unknown.because))
-            }
+            (Some(unknown), false) => Some(format!(
+                "whether it is needed is not known before the run ({})",
+                unknown.because
+            )),
             _ => match command::guarded(&self.overlay, &call.target, command, &self.cancel) {
                 Ok(None) => None,
                 Ok(Some(why)) => {
-                    return self.ended(call, OperationOutcome::Skipped { why }, command::skipped_value());
+                    return self.ended(
+                        call,
+                        OperationOutcome::Skipped { why },
+                        command::skipped_value(),
+                    );
                 }
                 Err(failure) => return self.failed(call, failure),
             },
         };
         let because = format!("`{}` on {}", command.summary(), call.target);
-        self.overlay.plan_effect(&call.target, &because, &command.affects);
+        self.overlay
+            .plan_effect(&call.target, &because, &command.affects);
         let value = match &command.planned {
             Some(output) => command::output_value(output),
             None => Value::Unknown(Unknown::because(because)),
         };
-        self.ended(call, OperationOutcome::Planned { diff: None, assuming }, value)
+        self.ended(
+            call,
+            OperationOutcome::Planned {
+                diff: None,
+                assuming,
+            },
+            value,
+        )
     }
 
     fn wait(&self, call: &Call<'_>, wait: &dyn Wait) -> Result<Value, Failure> {
         let limit = format!("will be waited for, at most {:?}", wait.timeout());
         match wait.check() {
-            Ok(Some(value)) => self.ended(call, OperationOutcome::Ok { value: value.clone() }, value),
+            Ok(Some(value)) => self.ended(
+                call,
+                OperationOutcome::Ok {
+                    value: value.clone(),
+                },
+                value,
+            ),
             Err(Failure::Misuse(message)) => self.failed(call, Failure::Misuse(message)),
             // Not yet, not known, or not reachable now: what is planned before it may be what makes it true.
-            _ => self.pending(call, limit, Value::Unknown(Unknown::because(format!("waiting for {}", wait.what())))),
+            _ => self.pending(
+                call,
+                limit,
+                Value::Unknown(Unknown::because(format!("waiting for {}", wait.what()))),
+            ),
         }
     }
 
@@ -131,20 +201,34 @@ impl DryRun {
         let why = "will be asked".to_owned();
         match &question.kind {
             QuestionKind::Confirm | QuestionKind::Manual => self.pending(call, why, true.into()),
-            QuestionKind::Choose(_) | QuestionKind::Input { .. } => match self.asker.given(question) {
-                Some(Ok(answer)) => self.pending(call, format!("answered by {}", answer.by), answer.value.into()),
-                Some(Err(failure)) => self.failed(call, failure),
-                None => {
-                    let unknown = Unknown::because(format!("the answer to: {}", question.text));
-                    self.pending(call, why, Value::Unknown(unknown))
+            QuestionKind::Choose(_) | QuestionKind::Input { .. } => {
+                match self.asker.given(question) {
+                    Some(Ok(answer)) => self.pending(
+                        call,
+                        format!("answered by {}", answer.by),
+                        answer.value.into(),
+                    ),
+                    Some(Err(failure)) => self.failed(call, failure),
+                    None => {
+                        let unknown = Unknown::because(format!("the answer to: {}", question.text));
+                        self.pending(call, why, Value::Unknown(unknown))
+                    }
                 }
-            },
+            }
         }
     }
 
     fn assert(&self, call: &Call<'_>, assertion: &Assertion) -> Result<Value, Failure> {
-        if let Some(unknown) = assertion.actual.unknown().or_else(|| assertion.wanted.unknown()) {
-            return self.pending(call, format!("to be checked in the run: {}", unknown.because), Value::Null);
+        if let Some(unknown) = assertion
+            .actual
+            .unknown()
+            .or_else(|| assertion.wanted.unknown())
+        {
+            return self.pending(
+                call,
+                format!("to be checked in the run: {}", unknown.because),
+                Value::Null,
+            );
         }
         match judge(assertion) {
             Ok(value) => self.ended(call, OperationOutcome::Ok { value: Value::Null }, value),
@@ -154,7 +238,8 @@ impl DryRun {
 
     fn tell(&self, call: &Call<'_>, telling: &Telling) -> Result<Value, Failure> {
         if telling.word != "on_undo" {
-            self.announcer.told(call, &telling.text, &telling.rows, telling.word == "table");
+            self.announcer
+                .told(call, &telling.text, &telling.rows, telling.word == "table");
         }
         Ok(Value::Null)
     }
@@ -188,22 +273,33 @@ impl Executor for DryRun {
         }
     }
 
-    fn run_within(&self, _: &OperationKey, target: &Target, command: &RunCommand) -> Result<Value, Failure> {
+    fn run_within(
+        &self,
+        _: &OperationKey,
+        target: &Target,
+        command: &RunCommand,
+    ) -> Result<Value, Failure> {
         // `apply` is never called in a dry run; if it were, this would plan and not act.
         let because = format!("`{}` on {target}", command.summary());
-        self.overlay.plan_effect(target, &because, &Affects::WholeTarget);
+        self.overlay
+            .plan_effect(target, &because, &Affects::WholeTarget);
         Ok(Value::Unknown(Unknown::because(because)))
     }
 
     fn step_started(&self, path: &ScopePath, _: Option<&SourcePosition>) -> Result<(), Failure> {
         self.steps.start(path);
-        self.announcer.emit(Event::StepStarted { path: path.clone() });
+        self.announcer
+            .emit(Event::StepStarted { path: path.clone() });
         Ok(())
     }
 
     fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
         let elapsed_ms = self.steps.end(path);
-        self.announcer.emit(Event::StepEnded { path: path.clone(), status, elapsed_ms });
+        self.announcer.emit(Event::StepEnded {
+            path: path.clone(),
+            status,
+            elapsed_ms,
+        });
         Ok(())
     }
 
@@ -212,11 +308,15 @@ impl Executor for DryRun {
     }
 
     fn branch_started(&self, path: &ScopePath) {
-        self.announcer.emit(Event::BranchStarted { path: path.clone() });
+        self.announcer
+            .emit(Event::BranchStarted { path: path.clone() });
     }
 
     fn branch_ended(&self, path: &ScopePath, failed: bool) {
-        self.announcer.emit(Event::BranchEnded { path: path.clone(), failed });
+        self.announcer.emit(Event::BranchEnded {
+            path: path.clone(),
+            failed,
+        });
     }
 
     fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {

@@ -33,20 +33,38 @@ pub struct Edited {
 impl Edited {
     /// An alignment that begins; `plan` says what the new operations would do.
     pub fn new(ledger: Arc<Ledger>, plan: DryRun) -> Self {
-        Self { ledger, plan, state: Mutex::default() }
+        Self {
+            ledger,
+            plan,
+            state: Mutex::default(),
+        }
     }
 
     /// What was found by now.
     pub fn alignment(&self) -> Alignment {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone()
     }
 
     /// Recorded operations that had an effect, or may have had, and that the edited script no longer has.
     pub fn orphans(&self) -> Vec<Entry> {
         let reused: BTreeSet<OperationId> = self.alignment().reused.into_values().collect();
         let history = self.ledger.history();
-        let effect = |entry: &&Entry| matches!(entry.intent.class, Class::Change | Class::Command | Class::Ask);
-        history.entries().filter(effect).filter(|entry| !reused.contains(&entry.intent.id)).cloned().collect()
+        let effect = |entry: &&Entry| {
+            matches!(
+                entry.intent.class,
+                Class::Change | Class::Command | Class::Ask
+            )
+        };
+        history
+            .entries()
+            .filter(effect)
+            .filter(|entry| !reused.contains(&entry.intent.id))
+            .cloned()
+            .collect()
     }
 
     /// The recorded operation that is the same as this call: under the same key, else the next one in the same scope
@@ -59,8 +77,11 @@ impl Edited {
             return Some(entry);
         }
         let history = self.ledger.history();
-        let candidates: Vec<Entry> =
-            history.entries().filter(|entry| entry.intent.scope == call.scope).cloned().collect();
+        let candidates: Vec<Entry> = history
+            .entries()
+            .filter(|entry| entry.intent.scope == call.scope)
+            .cloned()
+            .collect();
         drop(history);
         candidates.into_iter().find(same)
     }
@@ -70,13 +91,21 @@ impl Executor for Edited {
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = self.matching(call, &state.1) else {
-            let line = format!("{} {} {}", call.action.kind(), call.target, call.action.summary());
+            let line = format!(
+                "{} {} {}",
+                call.action.kind(),
+                call.target,
+                call.action.summary()
+            );
             state.0.new.push(self.ledger.secrets().redact(&line));
             drop(state);
             return self.plan.perform(call);
         };
         state.1.insert(entry.intent.id.clone());
-        state.0.reused.insert(call.key.clone(), entry.intent.id.clone());
+        state
+            .0
+            .reused
+            .insert(call.key.clone(), entry.intent.id.clone());
         drop(state);
         match &entry.state {
             EntryState::Finished { result, .. } => recorded(&self.ledger, result),
@@ -89,11 +118,20 @@ impl Executor for Edited {
         self.plan.look(target, observation)
     }
 
-    fn run_within(&self, of: &OperationKey, target: &Target, command: &RunCommand) -> Result<Value, Failure> {
+    fn run_within(
+        &self,
+        of: &OperationKey,
+        target: &Target,
+        command: &RunCommand,
+    ) -> Result<Value, Failure> {
         self.plan.run_within(of, target, command)
     }
 
-    fn step_started(&self, path: &ScopePath, source: Option<&SourcePosition>) -> Result<(), Failure> {
+    fn step_started(
+        &self,
+        path: &ScopePath,
+        source: Option<&SourcePosition>,
+    ) -> Result<(), Failure> {
         self.plan.step_started(path, source)
     }
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::journal::{
-    BlobId, ChangeIntent, Entry, EntryState, History, Intent, Journal, JournalError, Outcome, OutcomeResult, Record,
-    RecordedFailure,
+    BlobId, ChangeIntent, Entry, EntryState, History, Intent, Journal, JournalError, Outcome,
+    OutcomeResult, Record, RecordedFailure,
 };
 use crate::model::{Image, OperationId, OperationKey, RunId, Secrets, Value};
 use crate::operation::{Action, Call, Change, Failure, Report};
@@ -82,10 +82,20 @@ impl Ledger {
     /// The operations below a step whose recorded result is a failure.
     pub fn failed_below(&self, path: &crate::model::ScopePath) -> Vec<OperationId> {
         let failed = |entry: &&Entry| {
-            let failed = matches!(&entry.state, EntryState::Finished { result: OutcomeResult::Failed(_), .. });
+            let failed = matches!(
+                &entry.state,
+                EntryState::Finished {
+                    result: OutcomeResult::Failed(_),
+                    ..
+                }
+            );
             failed && path.contains(&entry.intent.scope)
         };
-        self.history().entries().filter(failed).map(|entry| entry.intent.id.clone()).collect()
+        self.history()
+            .entries()
+            .filter(failed)
+            .map(|entry| entry.intent.id.clone())
+            .collect()
     }
 
     /// A number for a command inside a change: unique among all sessions of the run.
@@ -121,14 +131,19 @@ impl Ledger {
     }
 
     fn refuse_if_poisoned(&self) -> Result<(), Failure> {
-        self.journal.poisoned().map_or(Ok(()), |why| Err(Failure::Poisoned(why)))
+        self.journal
+            .poisoned()
+            .map_or(Ok(()), |why| Err(Failure::Poisoned(why)))
     }
 
     /// The intent of a call.
     pub fn intent(&self, call: &Call<'_>, attempt: u32) -> Intent {
         let arguments = call.action.arguments();
         let shown = if arguments.canonical().len() > ARGUMENTS_SHOWN {
-            Value::from_entries([("cut", Value::from("too long to repeat here; the fingerprint covers it"))])
+            Value::from_entries([(
+                "cut",
+                Value::from("too long to repeat here; the fingerprint covers it"),
+            )])
         } else {
             arguments
         };
@@ -176,7 +191,12 @@ impl Ledger {
     }
 
     /// Stores both images of a change.
-    pub fn change_intent(&self, change: &dyn Change, before: &Image, after: &Image) -> ChangeIntent {
+    pub fn change_intent(
+        &self,
+        change: &dyn Change,
+        before: &Image,
+        after: &Image,
+    ) -> ChangeIntent {
         ChangeIntent {
             subject: change.subject(),
             before: self.store(before),
@@ -195,8 +215,9 @@ impl Ledger {
     /// Loads an image.
     pub fn image(&self, blob: &BlobId) -> Result<Image, Failure> {
         let bytes = self.journal.blob(blob)?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::Poisoned(format!("an image in the journal cannot be read: {error}")))
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::Poisoned(format!("an image in the journal cannot be read: {error}"))
+        })
     }
 
     /// Records a finished effect and gives its value or failure on.
@@ -208,7 +229,13 @@ impl Ledger {
         recovered: Option<String>,
     ) -> Result<Value, Failure> {
         let (result, given) = match result {
-            Ok((value, changed)) => (OutcomeResult::Value { value: value.clone(), changed }, Ok(value)),
+            Ok((value, changed)) => (
+                OutcomeResult::Value {
+                    value: value.clone(),
+                    changed,
+                },
+                Ok(value),
+            ),
             Err(failure) => {
                 let failure = with_operation(failure, id);
                 match recordable(&failure) {
@@ -218,15 +245,30 @@ impl Ledger {
                 }
             }
         };
-        self.commit(Record::Outcome(Box::new(Outcome { id: id.clone(), attempt, result, recovered })))?;
+        self.commit(Record::Outcome(Box::new(Outcome {
+            id: id.clone(),
+            attempt,
+            result,
+            recovered,
+        })))?;
         given
     }
 
     /// Records an operation without effect, with its result, in one record.
-    pub fn observed(&self, intent: Intent, result: Result<Value, Failure>) -> Result<Value, Failure> {
+    pub fn observed(
+        &self,
+        intent: Intent,
+        result: Result<Value, Failure>,
+    ) -> Result<Value, Failure> {
         let id = intent.id.clone();
         let (result, given) = match result {
-            Ok(value) => (OutcomeResult::Value { value: value.clone(), changed: false }, Ok(value)),
+            Ok(value) => (
+                OutcomeResult::Value {
+                    value: value.clone(),
+                    changed: false,
+                },
+                Ok(value),
+            ),
             Err(failure) => {
                 let failure = with_operation(failure, &id);
                 match recordable(&failure) {
@@ -235,7 +277,10 @@ impl Ledger {
                 }
             }
         };
-        self.note(Record::Observed { intent: Box::new(intent), result })?;
+        self.note(Record::Observed {
+            intent: Box::new(intent),
+            result,
+        })?;
         given
     }
 }
@@ -268,8 +313,14 @@ pub fn with_operation(failure: Failure, id: &OperationId) -> Failure {
 
 fn recordable(failure: &Failure) -> Option<RecordedFailure> {
     match failure {
-        Failure::Failed(report) => Some(RecordedFailure { unreachable: false, report: report.clone() }),
-        Failure::Unreachable(report) => Some(RecordedFailure { unreachable: true, report: report.clone() }),
+        Failure::Failed(report) => Some(RecordedFailure {
+            unreachable: false,
+            report: report.clone(),
+        }),
+        Failure::Unreachable(report) => Some(RecordedFailure {
+            unreachable: true,
+            report: report.clone(),
+        }),
         _ => None,
     }
 }

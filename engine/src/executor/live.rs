@@ -10,7 +10,9 @@ use super::steps::StepClock;
 use super::{AfterFailure, Executor, Recover, command};
 use crate::journal::{Entry, Record, StepStatus};
 use crate::model::{OperationKey, ScopePath, SourcePosition, Target, Value};
-use crate::operation::{Action, Assertion, Call, Failure, Observation, Question, Report, RunCommand, Telling, Wait};
+use crate::operation::{
+    Action, Assertion, Call, Failure, Observation, Question, Report, RunCommand, Telling, Wait,
+};
 use crate::report::{Event, OperationOutcome, PlanNote};
 use crate::transport::{ActingFleet, Cancel};
 
@@ -35,7 +37,15 @@ impl Live {
         cancel: Cancel,
         parallel: usize,
     ) -> Self {
-        Self { ledger, fleet, announcer, cancel, asker, steps: StepClock::default(), parallel }
+        Self {
+            ledger,
+            fleet,
+            announcer,
+            cancel,
+            asker,
+            steps: StepClock::default(),
+            parallel,
+        }
     }
 
     /// Performs an attempt of an operation from its beginning.
@@ -55,12 +65,19 @@ impl Live {
         }
     }
 
-    fn observe(&self, call: &Call<'_>, observation: &dyn Observation, attempt: u32) -> Result<Value, Failure> {
+    fn observe(
+        &self,
+        call: &Call<'_>,
+        observation: &dyn Observation,
+        attempt: u32,
+    ) -> Result<Value, Failure> {
         let result = observation.observe(&*self.fleet, &self.cancel);
         let intent = self.ledger.intent(call, attempt);
         let id = intent.id.clone();
         let result = self.ledger.observed(intent, result);
-        self.report(call, &id, result, |value| OperationOutcome::Ok { value: value.clone() })
+        self.report(call, &id, result, |value| OperationOutcome::Ok {
+            value: value.clone(),
+        })
     }
 
     /// Announces how an operation ended and gives its result on.
@@ -98,18 +115,28 @@ impl Live {
                 deadline
             }
         };
-        self.announcer.emit(Event::Waiting { key: call.key.clone(), what: wait.what().to_owned(), deadline });
+        self.announcer.emit(Event::Waiting {
+            key: call.key.clone(),
+            what: wait.what().to_owned(),
+            deadline,
+        });
         let mut last_error: Option<String>;
         let result = loop {
             match wait.check() {
                 Ok(Some(value)) => break Ok((value, false)),
                 Ok(None) => last_error = None,
                 // While it waits, a target that cannot be reached or answers with an error is only not there yet.
-                Err(Failure::Failed(report) | Failure::Unreachable(report)) => last_error = Some(report.message),
+                Err(Failure::Failed(report) | Failure::Unreachable(report)) => {
+                    last_error = Some(report.message)
+                }
                 Err(other) => return self.report(call, &id, Err(other), |_| unreachable_outcome()),
             }
             if clock.now() >= deadline {
-                let report = Report::new(format!("waited {:?} in vain: {}", wait.timeout(), wait.what()));
+                let report = Report::new(format!(
+                    "waited {:?} in vain: {}",
+                    wait.timeout(),
+                    wait.what()
+                ));
                 let report = report.hint("look at the target; resume waits once more");
                 break Err(Failure::Failed(match last_error {
                     Some(error) => report.detail(format!("the last try said: {error}")),
@@ -117,44 +144,68 @@ impl Live {
                 }));
             }
             if !clock.sleep(wait.every(), &self.cancel) {
-                return self.report(call, &id, Err(Failure::Interrupted), |_| unreachable_outcome());
+                return self.report(call, &id, Err(Failure::Interrupted), |_| {
+                    unreachable_outcome()
+                });
             }
         };
         let result = self.ledger.finish(&id, attempt, result, None);
-        self.report(call, &id, result, |value| OperationOutcome::Ok { value: value.clone() })
+        self.report(call, &id, result, |value| OperationOutcome::Ok {
+            value: value.clone(),
+        })
     }
 
     fn ask(&self, call: &Call<'_>, question: &Question, attempt: u32) -> Result<Value, Failure> {
         let intent = self.ledger.intent(call, attempt);
         let id = intent.id.clone();
-        if self.ledger.entry(&call.key).is_none_or(|entry| entry.state != crate::journal::EntryState::InFlight) {
+        if self
+            .ledger
+            .entry(&call.key)
+            .is_none_or(|entry| entry.state != crate::journal::EntryState::InFlight)
+        {
             self.ledger.commit(Record::Intent(Box::new(intent)))?;
         }
         let result = match self.asker.ask(question) {
             Ok(answer) => {
                 let value = match question.kind {
-                    crate::operation::QuestionKind::Confirm | crate::operation::QuestionKind::Manual => true.into(),
+                    crate::operation::QuestionKind::Confirm
+                    | crate::operation::QuestionKind::Manual => true.into(),
                     _ => Value::from(answer.value),
                 };
-                self.ledger.finish(&id, attempt, Ok((value, false)), Some(format!("answered by {}", answer.by)))
+                self.ledger.finish(
+                    &id,
+                    attempt,
+                    Ok((value, false)),
+                    Some(format!("answered by {}", answer.by)),
+                )
             }
             Err(failure) => Err(super::ledger::with_operation(failure, &id)),
         };
-        self.report(call, &id, result, |value| OperationOutcome::Ok { value: value.clone() })
+        self.report(call, &id, result, |value| OperationOutcome::Ok {
+            value: value.clone(),
+        })
     }
 
-    fn assert(&self, call: &Call<'_>, assertion: &Assertion, attempt: u32) -> Result<Value, Failure> {
+    fn assert(
+        &self,
+        call: &Call<'_>,
+        assertion: &Assertion,
+        attempt: u32,
+    ) -> Result<Value, Failure> {
         let intent = self.ledger.intent(call, attempt);
         let id = intent.id.clone();
         let result = self.ledger.observed(intent, judge(assertion));
-        self.report(call, &id, result, |_| OperationOutcome::Ok { value: Value::Null })
+        self.report(call, &id, result, |_| OperationOutcome::Ok {
+            value: Value::Null,
+        })
     }
 
     fn tell(&self, call: &Call<'_>, telling: &Telling, attempt: u32) -> Result<Value, Failure> {
         let intent = self.ledger.intent(call, attempt);
         self.ledger.observed(intent, Ok(Value::Null))?;
         if telling.word != "on_undo" {
-            self.announcer.told(call, &telling.text, &telling.rows, telling.word == "table");
+            self.announcer
+                .told(call, &telling.text, &telling.rows, telling.word == "table");
         }
         Ok(Value::Null)
     }
@@ -166,7 +217,10 @@ pub(super) fn judge(assertion: &Assertion) -> Result<Value, Failure> {
         return Ok(Value::Null);
     }
     let message = match assertion.word {
-        "expect" => format!("{}: expected {}, found {}", assertion.claim, assertion.wanted, assertion.actual),
+        "expect" => format!(
+            "{}: expected {}, found {}",
+            assertion.claim, assertion.wanted, assertion.actual
+        ),
         _ => assertion.claim.clone(),
     };
     Err(Failure::Failed(Report::new(message)))
@@ -186,20 +240,40 @@ impl Executor for Live {
         observation.observe(&*self.fleet, &self.cancel)
     }
 
-    fn run_within(&self, of: &OperationKey, target: &Target, command: &RunCommand) -> Result<Value, Failure> {
+    fn run_within(
+        &self,
+        of: &OperationKey,
+        target: &Target,
+        command: &RunCommand,
+    ) -> Result<Value, Failure> {
         command::run_within(self, of, target, command)
     }
 
-    fn step_started(&self, path: &ScopePath, source: Option<&SourcePosition>) -> Result<(), Failure> {
+    fn step_started(
+        &self,
+        path: &ScopePath,
+        source: Option<&SourcePosition>,
+    ) -> Result<(), Failure> {
         self.steps.start(path);
-        self.announcer.emit(Event::StepStarted { path: path.clone() });
-        self.ledger.note(Record::StepStarted { path: path.clone(), source: source.cloned() })
+        self.announcer
+            .emit(Event::StepStarted { path: path.clone() });
+        self.ledger.note(Record::StepStarted {
+            path: path.clone(),
+            source: source.cloned(),
+        })
     }
 
     fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
         let elapsed_ms = self.steps.end(path);
-        self.announcer.emit(Event::StepEnded { path: path.clone(), status, elapsed_ms });
-        match self.ledger.note(Record::StepEnded { path: path.clone(), status }) {
+        self.announcer.emit(Event::StepEnded {
+            path: path.clone(),
+            status,
+            elapsed_ms,
+        });
+        match self.ledger.note(Record::StepEnded {
+            path: path.clone(),
+            status,
+        }) {
             // The journal's failure is already on its way up when a step stops because of it.
             Err(Failure::Poisoned(_)) if status == StepStatus::Stopped => Ok(()),
             result => result,
@@ -211,22 +285,33 @@ impl Executor for Live {
         if decision == AfterFailure::Retry {
             let operations = self.ledger.failed_below(path);
             let (by, why) = (self.asker.who(), "retry of a failed step".to_owned());
-            self.ledger.commit(Record::Retried { operations, by, why })?;
+            self.ledger.commit(Record::Retried {
+                operations,
+                by,
+                why,
+            })?;
         }
         Ok(decision)
     }
 
     fn branch_started(&self, path: &ScopePath) {
-        self.announcer.emit(Event::BranchStarted { path: path.clone() });
+        self.announcer
+            .emit(Event::BranchStarted { path: path.clone() });
     }
 
     fn branch_ended(&self, path: &ScopePath, failed: bool) {
-        self.announcer.emit(Event::BranchEnded { path: path.clone(), failed });
+        self.announcer.emit(Event::BranchEnded {
+            path: path.clone(),
+            failed,
+        });
     }
 
     fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
         // Only a dry run has values that are unknown.
-        Err(Failure::Misuse(format!("a value is unknown in a live run: {}", note.because)))
+        Err(Failure::Misuse(format!(
+            "a value is unknown in a live run: {}",
+            note.because
+        )))
     }
 
     fn cluster(&self) -> Result<Arc<dyn crate::transport::ClusterObserver>, Failure> {

@@ -24,8 +24,8 @@ pub use live::Live;
 pub use replay::Replay;
 
 use crate::journal::Entry;
-use crate::model::{OperationKey, ScopePath, SourcePosition, Target, Value};
 use crate::journal::StepStatus;
+use crate::model::{OperationKey, ScopePath, SourcePosition, Target, Value};
 use crate::operation::{Call, Failure, Observation, RunCommand};
 use crate::report::PlanNote;
 
@@ -49,10 +49,19 @@ pub trait Executor: Send + Sync {
     fn look(&self, target: &Target, observation: &dyn Observation) -> Result<Value, Failure>;
 
     /// Runs a command as part of the change `of`; it is repeated when the change is applied again.
-    fn run_within(&self, of: &OperationKey, target: &Target, command: &RunCommand) -> Result<Value, Failure>;
+    fn run_within(
+        &self,
+        of: &OperationKey,
+        target: &Target,
+        command: &RunCommand,
+    ) -> Result<Value, Failure>;
 
     /// A step is entered.
-    fn step_started(&self, path: &ScopePath, source: Option<&SourcePosition>) -> Result<(), Failure>;
+    fn step_started(
+        &self,
+        path: &ScopePath,
+        source: Option<&SourcePosition>,
+    ) -> Result<(), Failure>;
 
     /// A step is left.
     fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure>;

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use crate::model::{FileState, Image, ObjectRef, Subject, Target, TargetPath, Unknown, Value};
 use crate::operation::Affects;
 use crate::transport::{
-    Cancel, Clock, ClusterObserver, Command, FileKind, FileStat, ListQuery, LogQuery, ObjectKind, ObservingFleet,
-    Observer, Output, TransportError,
+    Cancel, Clock, ClusterObserver, Command, FileKind, FileStat, ListQuery, LogQuery, ObjectKind,
+    Observer, ObservingFleet, Output, TransportError,
 };
 
 /// The planned effects.
@@ -37,7 +37,10 @@ pub struct Overlay {
 impl Overlay {
     /// Nothing planned yet.
     pub fn new(fleet: Arc<dyn ObservingFleet>) -> Self {
-        Self { fleet, planned: Arc::default() }
+        Self {
+            fleet,
+            planned: Arc::default(),
+        }
     }
 
     fn planned(&self) -> MutexGuard<'_, Planned> {
@@ -45,11 +48,20 @@ impl Overlay {
     }
 
     /// A change is planned: its subject is as wanted from now on.
-    pub fn plan_change(&self, target: &Target, subject: &Subject, after: &Image, because: &str, affects: &Affects) {
+    pub fn plan_change(
+        &self,
+        target: &Target,
+        subject: &Subject,
+        after: &Image,
+        because: &str,
+        affects: &Affects,
+    ) {
         let mut planned = self.planned();
         match (subject, after) {
             (Subject::File(path), Image::File(state)) => {
-                planned.files.insert((target.clone(), path.clone()), state.clone());
+                planned
+                    .files
+                    .insert((target.clone(), path.clone()), state.clone());
             }
             (Subject::Object(object), Image::Object(after)) => {
                 if after.is_none() {
@@ -59,7 +71,9 @@ impl Overlay {
                 planned.objects.insert(object.clone(), after.clone());
             }
             (Subject::Scripted(what), Image::Value(value)) => {
-                planned.scripted.insert((target.clone(), what.clone()), value.clone());
+                planned
+                    .scripted
+                    .insert((target.clone(), what.clone()), value.clone());
                 drop(planned);
                 self.plan_effect(target, because, affects);
             }
@@ -76,13 +90,18 @@ impl Overlay {
                 planned.unsettled.entry(target.clone()).or_insert(because);
             }
             Affects::TargetAndCluster => {
-                planned.unsettled.entry(target.clone()).or_insert_with(|| because.clone());
+                planned
+                    .unsettled
+                    .entry(target.clone())
+                    .or_insert_with(|| because.clone());
                 planned.unsettled.entry(Target::Cluster).or_insert(because);
             }
             Affects::Files(paths) => {
                 for path in paths {
                     planned.files.remove(&(target.clone(), path.clone()));
-                    planned.unsettled_files.insert((target.clone(), path.clone()), because.clone());
+                    planned
+                        .unsettled_files
+                        .insert((target.clone(), path.clone()), because.clone());
                 }
             }
         }
@@ -119,7 +138,11 @@ impl Overlay {
     /// What is planned for something that the script observes itself.
     pub fn scripted(&self, target: &Target, subject: &Subject) -> Option<Value> {
         match subject {
-            Subject::Scripted(what) => self.planned().scripted.get(&(target.clone(), what.clone())).cloned(),
+            Subject::Scripted(what) => self
+                .planned()
+                .scripted
+                .get(&(target.clone(), what.clone()))
+                .cloned(),
             _ => None,
         }
     }
@@ -132,12 +155,19 @@ fn lock(planned: &Mutex<Planned>) -> MutexGuard<'_, Planned> {
 impl ObservingFleet for Overlay {
     fn observer(&self, target: &Target) -> Result<Arc<dyn Observer>, TransportError> {
         let inner = self.fleet.observer(target)?;
-        Ok(Arc::new(OverlayObserver { inner, target: target.clone(), planned: self.planned.clone() }))
+        Ok(Arc::new(OverlayObserver {
+            inner,
+            target: target.clone(),
+            planned: self.planned.clone(),
+        }))
     }
 
     fn cluster_observer(&self) -> Result<Arc<dyn ClusterObserver>, TransportError> {
         let inner = self.fleet.cluster_observer()?;
-        Ok(Arc::new(OverlayCluster { inner, planned: self.planned.clone() }))
+        Ok(Arc::new(OverlayCluster {
+            inner,
+            planned: self.planned.clone(),
+        }))
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
@@ -153,12 +183,20 @@ struct OverlayObserver {
 
 impl OverlayObserver {
     fn file(&self, path: &TargetPath) -> Option<FileState> {
-        lock(&self.planned).files.get(&(self.target.clone(), path.clone())).cloned()
+        lock(&self.planned)
+            .files
+            .get(&(self.target.clone(), path.clone()))
+            .cloned()
     }
 }
 
 impl Observer for OverlayObserver {
-    fn probe(&self, command: &Command, timeout: Duration, cancel: &Cancel) -> Result<Output, TransportError> {
+    fn probe(
+        &self,
+        command: &Command,
+        timeout: Duration,
+        cancel: &Cancel,
+    ) -> Result<Output, TransportError> {
         self.inner.probe(command, timeout, cancel)
     }
 
@@ -217,9 +255,11 @@ impl ClusterObserver for OverlayCluster {
         let planned = lock(&self.planned);
         Ok(found
             .into_iter()
-            .filter_map(|object| match reference(&object).and_then(|name| planned.objects.get(&name)) {
-                Some(planned) => planned.clone(),
-                None => Some(object),
+            .filter_map(|object| {
+                match reference(&object).and_then(|name| planned.objects.get(&name)) {
+                    Some(planned) => planned.clone(),
+                    None => Some(object),
+                }
             })
             .collect())
     }
@@ -236,7 +276,11 @@ impl Overlay {
         let concerned = |(other, place): &&(String, Option<String>)| {
             other == kind && (namespace.is_none() || place.as_deref() == namespace)
         };
-        let because = planned.unsettled_lists.keys().find(concerned).and_then(|key| planned.unsettled_lists.get(key));
+        let because = planned
+            .unsettled_lists
+            .keys()
+            .find(concerned)
+            .and_then(|key| planned.unsettled_lists.get(key));
         because.map(Unknown::because)
     }
 }

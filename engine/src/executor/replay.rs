@@ -22,11 +22,24 @@ pub struct Replay<E> {
 impl<E: Executor + Recover> Replay<E> {
     /// Replays from the ledger, then goes on with `inner`.
     pub fn new(ledger: Arc<Ledger>, announcer: Announcer, inner: E) -> Self {
-        Self { ledger, announcer, inner }
+        Self {
+            ledger,
+            announcer,
+            inner,
+        }
     }
 
-    fn replayed(&self, call: &Call<'_>, entry: &Entry, result: Result<Value, Failure>) -> Result<Value, Failure> {
-        self.announcer.ended(call, Some(entry.intent.id.clone()), OperationOutcome::Replayed);
+    fn replayed(
+        &self,
+        call: &Call<'_>,
+        entry: &Entry,
+        result: Result<Value, Failure>,
+    ) -> Result<Value, Failure> {
+        self.announcer.ended(
+            call,
+            Some(entry.intent.id.clone()),
+            OperationOutcome::Replayed,
+        );
         result
     }
 
@@ -50,7 +63,11 @@ pub(super) fn recorded(ledger: &Ledger, result: &OutcomeResult) -> Result<Value,
 fn revealed(ledger: &Ledger, value: &Value) -> Value {
     let text = value.canonical();
     let revealed = ledger.secrets().reveal_json(&text);
-    if revealed == text { value.clone() } else { serde_json::from_str(&revealed).unwrap_or_else(|_| value.clone()) }
+    if revealed == text {
+        value.clone()
+    } else {
+        serde_json::from_str(&revealed).unwrap_or_else(|_| value.clone())
+    }
 }
 
 /// Stops where the script asks for something else than what is recorded under the same key.
@@ -87,10 +104,14 @@ pub(super) fn compare(ledger: &Ledger, call: &Call<'_>, intent: &Intent) -> Resu
 
 impl<E: Executor + Recover> Executor for Replay<E> {
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        let Some(entry) = self.ledger.entry(&call.key) else { return self.inner.perform(call) };
+        let Some(entry) = self.ledger.entry(&call.key) else {
+            return self.inner.perform(call);
+        };
         compare(&self.ledger, call, &entry.intent)?;
         match &entry.state {
-            EntryState::Finished { result, .. } => self.replayed(call, &entry, recorded(&self.ledger, result)),
+            EntryState::Finished { result, .. } => {
+                self.replayed(call, &entry, recorded(&self.ledger, result))
+            }
             EntryState::Aborted { why, .. } => {
                 Err(Failure::failed(format!("the run was given up here: {why}")))
             }
@@ -104,11 +125,20 @@ impl<E: Executor + Recover> Executor for Replay<E> {
         self.inner.look(target, observation)
     }
 
-    fn run_within(&self, of: &OperationKey, target: &Target, command: &RunCommand) -> Result<Value, Failure> {
+    fn run_within(
+        &self,
+        of: &OperationKey,
+        target: &Target,
+        command: &RunCommand,
+    ) -> Result<Value, Failure> {
         self.inner.run_within(of, target, command)
     }
 
-    fn step_started(&self, path: &ScopePath, source: Option<&SourcePosition>) -> Result<(), Failure> {
+    fn step_started(
+        &self,
+        path: &ScopePath,
+        source: Option<&SourcePosition>,
+    ) -> Result<(), Failure> {
         self.inner.step_started(path, source)
     }
 

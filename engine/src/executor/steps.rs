@@ -15,12 +15,19 @@ pub struct StepClock {
 impl StepClock {
     /// A step begins.
     pub fn start(&self, path: &ScopePath) {
-        self.began.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), Instant::now());
+        self.began
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(path.clone(), Instant::now());
     }
 
     /// A step ends: the milliseconds that it took.
     pub fn end(&self, path: &ScopePath) -> u64 {
-        let began = self.began.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+        let began = self
+            .began
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(path);
         began.map_or(0, |began| began.elapsed().as_millis() as u64)
     }
 }

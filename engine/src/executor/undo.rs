@@ -9,9 +9,12 @@ use super::ledger::Ledger;
 use super::replay::{compare, recorded};
 use super::{AfterFailure, Executor};
 use crate::journal::{ChangeIntent, Entry, EntryState, History, OutcomeResult, StepStatus};
-use crate::model::{Image, OperationId, OperationKey, ScopePath, Segment, SourcePosition, Subject, Target, Value};
+use crate::model::{
+    Image, OperationId, OperationKey, ScopePath, Segment, SourcePosition, Subject, Target, Value,
+};
 use crate::operation::{
-    Call, Change, Class, Failure, Observation, Report, RunCommand, Undecided, apply_image, image_diff, observe_subject,
+    Call, Change, Class, Failure, Observation, Report, RunCommand, Undecided, apply_image,
+    image_diff, observe_subject,
 };
 use crate::report::PlanNote;
 use crate::transport::{ActingFleet, Cancel, ObservingFleet, Program};
@@ -46,11 +49,21 @@ pub enum UndoStep {
 
 /// What there is to undo, last effect first. `from` is the journal's place from which on things are undone.
 pub fn plan(history: &History, from: u64) -> Vec<UndoItem> {
-    let mut entries: Vec<&Entry> = history.entries().filter(|entry| entry.seq >= from).collect();
+    let mut entries: Vec<&Entry> = history
+        .entries()
+        .filter(|entry| entry.seq >= from)
+        .collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
     entries
         .into_iter()
-        .filter(|entry| !entry.intent.scope.0.iter().any(|segment| matches!(segment, Segment::Undo { .. })))
+        .filter(|entry| {
+            !entry
+                .intent
+                .scope
+                .0
+                .iter()
+                .any(|segment| matches!(segment, Segment::Undo { .. }))
+        })
         .filter_map(item)
         .collect()
 }
@@ -84,7 +97,10 @@ fn item(entry: &Entry) -> Option<UndoItem> {
 /// Whether a command may have had an effect: a guard that stopped it leaves a record of another kind.
 fn began(entry: &Entry) -> bool {
     match &entry.state {
-        EntryState::Finished { result: OutcomeResult::Value { changed, .. }, .. } => *changed,
+        EntryState::Finished {
+            result: OutcomeResult::Value { changed, .. },
+            ..
+        } => *changed,
         _ => true,
     }
 }
@@ -92,9 +108,11 @@ fn began(entry: &Entry) -> bool {
 fn program(value: &Value) -> Option<Program> {
     match value {
         Value::Text(text) => Some(Program::Shell(text.clone())),
-        Value::List(words) => {
-            words.iter().map(|word| word.as_text().map(str::to_owned)).collect::<Option<_>>().map(Program::Argv)
-        }
+        Value::List(words) => words
+            .iter()
+            .map(|word| word.as_text().map(str::to_owned))
+            .collect::<Option<_>>()
+            .map(Program::Argv),
         _ => None,
     }
 }
@@ -152,9 +170,9 @@ impl Change for Restore<'_> {
 
     fn observe(&self, fleet: &dyn ObservingFleet, _: &Cancel) -> Result<Image, Failure> {
         match &self.scripted {
-            Some(script) => script
-                .observe()?
-                .ok_or_else(|| Failure::Misuse(format!("{}: nothing to observe", self.change.subject))),
+            Some(script) => script.observe()?.ok_or_else(|| {
+                Failure::Misuse(format!("{}: nothing to observe", self.change.subject))
+            }),
             None => observe_subject(fleet, &self.target, &self.change.subject),
         }
     }
@@ -168,18 +186,36 @@ impl Change for Restore<'_> {
             let diff = image_diff(subject, from, to).unwrap_or_else(|| "(the same)".into());
             format!("{title}\n{diff}")
         };
-        let report = Report::new(format!("{subject} is no longer as the run left it: somebody else changed it since"))
-            .on(&self.target)
-            .detail(format!(
-                "{}\n{}",
-                part("what the run changed (before → after):", &self.before, &self.after),
-                part("what was changed since (after → now):", &self.after, now)
-            ))
-            .hint("put it right by hand and undo again, or put the old state back over it with --force");
-        Err(Failure::Undecided(Undecided { operation: None, report, resolvable: false }))
+        let report = Report::new(format!(
+            "{subject} is no longer as the run left it: somebody else changed it since"
+        ))
+        .on(&self.target)
+        .detail(format!(
+            "{}\n{}",
+            part(
+                "what the run changed (before → after):",
+                &self.before,
+                &self.after
+            ),
+            part("what was changed since (after → now):", &self.after, now)
+        ))
+        .hint(
+            "put it right by hand and undo again, or put the old state back over it with --force",
+        );
+        Err(Failure::Undecided(Undecided {
+            operation: None,
+            report,
+            resolvable: false,
+        }))
     }
 
-    fn apply(&self, fleet: &dyn ActingFleet, before: &Image, after: &Image, _: &Cancel) -> Result<(), Failure> {
+    fn apply(
+        &self,
+        fleet: &dyn ActingFleet,
+        before: &Image,
+        after: &Image,
+        _: &Cancel,
+    ) -> Result<(), Failure> {
         match &self.scripted {
             Some(script) => script.apply(&self.key, after),
             None => apply_image(fleet, &self.target, &self.change.subject, before, after),
@@ -198,7 +234,11 @@ pub struct UndoMode<E> {
 impl<E: Executor> UndoMode<E> {
     /// Collecting at first.
     pub fn new(ledger: Arc<Ledger>, inner: E) -> Self {
-        Self { ledger, acting: AtomicBool::new(false), inner }
+        Self {
+            ledger,
+            acting: AtomicBool::new(false),
+            inner,
+        }
     }
 
     /// From now on operations are performed.
@@ -221,7 +261,10 @@ impl<E: Executor> Executor for UndoMode<E> {
         if let Some(inner) = self.acting() {
             return inner.perform(call);
         }
-        let entry = self.ledger.entry(&call.key).ok_or_else(Self::end_of_record)?;
+        let entry = self
+            .ledger
+            .entry(&call.key)
+            .ok_or_else(Self::end_of_record)?;
         compare(&self.ledger, call, &entry.intent)?;
         match &entry.state {
             EntryState::Finished { result, .. } => recorded(&self.ledger, result),
@@ -236,23 +279,36 @@ impl<E: Executor> Executor for UndoMode<E> {
         self.inner.look(target, observation)
     }
 
-    fn run_within(&self, of: &OperationKey, target: &Target, command: &RunCommand) -> Result<Value, Failure> {
+    fn run_within(
+        &self,
+        of: &OperationKey,
+        target: &Target,
+        command: &RunCommand,
+    ) -> Result<Value, Failure> {
         match self.acting() {
             Some(inner) => inner.run_within(of, target, command),
             None => Err(Self::end_of_record()),
         }
     }
 
-    fn step_started(&self, path: &ScopePath, source: Option<&SourcePosition>) -> Result<(), Failure> {
-        self.acting().map_or(Ok(()), |inner| inner.step_started(path, source))
+    fn step_started(
+        &self,
+        path: &ScopePath,
+        source: Option<&SourcePosition>,
+    ) -> Result<(), Failure> {
+        self.acting()
+            .map_or(Ok(()), |inner| inner.step_started(path, source))
     }
 
     fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
-        self.acting().map_or(Ok(()), |inner| inner.step_ended(path, status))
+        self.acting()
+            .map_or(Ok(()), |inner| inner.step_ended(path, status))
     }
 
     fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
-        self.acting().map_or(Ok(AfterFailure::Stop), |inner| inner.step_failed(path, failure))
+        self.acting().map_or(Ok(AfterFailure::Stop), |inner| {
+            inner.step_failed(path, failure)
+        })
     }
 
     fn branch_started(&self, path: &ScopePath) {

@@ -18,11 +18,11 @@ mod store;
 mod verify;
 mod writer;
 
+pub use database::SCHEMA;
 pub use entry::{Entry, EntryState, SessionEntry, StepEntry};
 pub use error::JournalError;
 pub use history::History;
 pub use lock::RunLock;
-pub use database::SCHEMA;
 pub use record::{
     BlobId, ChangeIntent, Ending, Intent, Outcome, OutcomeResult, Parameter, Record,
     RecordedFailure, RunHeader, SessionKind, SourceText, StepStatus, Stored,

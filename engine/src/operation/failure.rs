@@ -155,7 +155,9 @@ impl From<TransportError> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(report) | Self::Unreachable(report) | Self::Lost(report) => f.write_str(&report.message),
+            Self::Failed(report) | Self::Unreachable(report) | Self::Lost(report) => {
+                f.write_str(&report.message)
+            }
             Self::Undecided(undecided) => f.write_str(&undecided.report.message),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Poisoned(why) => write!(f, "the journal cannot be written: {why}"),

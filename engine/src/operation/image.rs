@@ -10,7 +10,9 @@ use super::{Failure, cluster};
 pub fn image_diff(subject: &Subject, before: &Image, after: &Image) -> Option<String> {
     let text = match (before, after) {
         (Image::File(before), Image::File(after)) => file_diff(&subject.to_string(), before, after),
-        (Image::Object(before), Image::Object(after)) => object_diff(&subject.to_string(), before.as_ref(), after.as_ref()),
+        (Image::Object(before), Image::Object(after)) => {
+            object_diff(&subject.to_string(), before.as_ref(), after.as_ref())
+        }
         (Image::Value(before), Image::Value(after)) => value_diff(before, after),
         _ => format!("{subject}: {before:?} → {after:?}"),
     };
@@ -25,23 +27,38 @@ fn file_diff(path: &str, before: &FileState, after: &FileState) -> String {
                 text.push_str(&format!("mode: {:04o} → {:04o}\n", before.mode, after.mode));
             }
             if (before.uid, before.gid) != (after.uid, after.gid) {
-                let (from, to) = (format!("{}:{}", before.uid, before.gid), format!("{}:{}", after.uid, after.gid));
+                let (from, to) = (
+                    format!("{}:{}", before.uid, before.gid),
+                    format!("{}:{}", after.uid, after.gid),
+                );
                 text.push_str(&format!("owner: {from} → {to}\n"));
             }
             if before.selinux != after.selinux {
-                let label = |image: &FileImage| image.selinux.clone().unwrap_or_else(|| "(none)".into());
-                text.push_str(&format!("SELinux context: {} → {}\n", label(before), label(after)));
+                let label =
+                    |image: &FileImage| image.selinux.clone().unwrap_or_else(|| "(none)".into());
+                text.push_str(&format!(
+                    "SELinux context: {} → {}\n",
+                    label(before),
+                    label(after)
+                ));
             }
         }
         (FileState::Absent, FileState::Present(made)) => {
-            text.push_str(&format!("mode: {:04o}, owner: {}:{}\n", made.mode, made.uid, made.gid));
+            text.push_str(&format!(
+                "mode: {:04o}, owner: {}:{}\n",
+                made.mode, made.uid, made.gid
+            ));
         }
         _ => {}
     }
     text
 }
 
-fn object_diff(name: &str, before: Option<&serde_json::Value>, after: Option<&serde_json::Value>) -> String {
+fn object_diff(
+    name: &str,
+    before: Option<&serde_json::Value>,
+    after: Option<&serde_json::Value>,
+) -> String {
     match (before, after) {
         (Some(before), Some(after)) => diff::fields(before, after),
         (Some(_), None) => format!("- {name}"),
@@ -59,17 +76,25 @@ fn value_diff(before: &Value, after: &Value) -> String {
 }
 
 fn shown(value: &Value) -> String {
-    if *value == Value::Null { "(none)".into() } else { value.to_string() }
+    if *value == Value::Null {
+        "(none)".into()
+    } else {
+        value.to_string()
+    }
 }
 
 /// The present state of what a change changed, where the engine itself can look at it.
-pub fn observe_subject(fleet: &dyn ObservingFleet, target: &Target, subject: &Subject) -> Result<Image, Failure> {
+pub fn observe_subject(
+    fleet: &dyn ObservingFleet,
+    target: &Target,
+    subject: &Subject,
+) -> Result<Image, Failure> {
     match subject {
         Subject::File(path) => Ok(Image::File(fleet.observer(target)?.read_file(path)?)),
         Subject::Object(object) => cluster::observe_object(&*fleet.cluster_observer()?, object),
-        Subject::Scripted(what) => {
-            Err(Failure::Misuse(format!("{what}: only the runbook can look at this, and it no longer gets there")))
-        }
+        Subject::Scripted(what) => Err(Failure::Misuse(format!(
+            "{what}: only the runbook can look at this, and it no longer gets there"
+        ))),
     }
 }
 
@@ -85,8 +110,12 @@ pub fn apply_image(
         (Subject::File(path), Image::File(from), Image::File(to)) => {
             Ok(fleet.actor(target)?.replace_file(path, from, to)?)
         }
-        (Subject::Object(object), from, to) => cluster::restore(&*fleet.cluster_actor()?, object, from, to),
-        _ => Err(Failure::Misuse(format!("{subject}: only the runbook can put this back, and it no longer gets there"))),
+        (Subject::Object(object), from, to) => {
+            cluster::restore(&*fleet.cluster_actor()?, object, from, to)
+        }
+        _ => Err(Failure::Misuse(format!(
+            "{subject}: only the runbook can put this back, and it no longer gets there"
+        ))),
     }
 }
 
@@ -113,9 +142,15 @@ mod tests {
 
     #[test]
     fn files_show_content_mode_and_owner() {
-        let (a, absent) = (file("a\n", 0o644, (0, 0), None), Image::File(FileState::Absent));
+        let (a, absent) = (
+            file("a\n", 0o644, (0, 0), None),
+            Image::File(FileState::Absent),
+        );
         assert_eq!(shown(&a, &a), "");
-        assert_eq!(shown(&a, &file("a\n", 0o600, (0, 0), None)), "mode: 0644 → 0600\n");
+        assert_eq!(
+            shown(&a, &file("a\n", 0o600, (0, 0), None)),
+            "mode: 0644 → 0600\n"
+        );
         assert_eq!(
             shown(&a, &file("b\n", 0o644, (1, 2), Some("etc_t"))),
             "--- /etc/x\n+++ /etc/x\n@@ -1 +1 @@\n-a\n+b\nowner: 0:0 → 1:2\nSELinux context: (none) → etc_t\n"
@@ -124,7 +159,10 @@ mod tests {
             shown(&absent, &a),
             "--- /dev/null\n+++ /etc/x\n@@ -0,0 +1 @@\n+a\nmode: 0644, owner: 0:0\n"
         );
-        assert_eq!(shown(&a, &absent), "--- /etc/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n");
+        assert_eq!(
+            shown(&a, &absent),
+            "--- /etc/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"
+        );
     }
 
     #[test]
@@ -136,22 +174,46 @@ mod tests {
             name: "p".into(),
         };
         let subject = Subject::Object(object);
-        let (one, two) = (Image::Object(Some(json!({"a": 1}))), Image::Object(Some(json!({"a": 2}))));
-        assert_eq!(image_diff(&subject, &one, &two).as_deref(), Some("a: 1 → 2"));
-        assert_eq!(image_diff(&subject, &one, &Image::Object(None)).as_deref(), Some("- pod n/p"));
+        let (one, two) = (
+            Image::Object(Some(json!({"a": 1}))),
+            Image::Object(Some(json!({"a": 2}))),
+        );
+        assert_eq!(
+            image_diff(&subject, &one, &two).as_deref(),
+            Some("a: 1 → 2")
+        );
+        assert_eq!(
+            image_diff(&subject, &one, &Image::Object(None)).as_deref(),
+            Some("- pod n/p")
+        );
         assert_eq!(image_diff(&subject, &one, &one), None);
         let scripted = Subject::Scripted("mtu of eth0".into());
         let value = |number: i64| Image::Value(Value::Int(number));
-        assert_eq!(image_diff(&scripted, &value(1500), &value(1450)).as_deref(), Some("1500 → 1450"));
-        assert_eq!(image_diff(&scripted, &Image::Value(Value::Null), &value(1)).as_deref(), Some("(none) → 1"));
+        assert_eq!(
+            image_diff(&scripted, &value(1500), &value(1450)).as_deref(),
+            Some("1500 → 1450")
+        );
+        assert_eq!(
+            image_diff(&scripted, &Image::Value(Value::Null), &value(1)).as_deref(),
+            Some("(none) → 1")
+        );
     }
 
     #[test]
     fn a_context_that_nobody_asked_for_is_no_difference() {
         let asked = file("a", 0o644, (0, 0), None);
         assert!(asked.is_met_by(&file("a", 0o644, (0, 0), Some("etc_t"))));
-        assert!(!file("a", 0o644, (0, 0), Some("x_t")).is_met_by(&file("a", 0o644, (0, 0), Some("etc_t"))));
-        for other in [file("b", 0o644, (0, 0), None), file("a", 0o600, (0, 0), None), file("a", 0o644, (0, 1), None)] {
+        assert!(!file("a", 0o644, (0, 0), Some("x_t")).is_met_by(&file(
+            "a",
+            0o644,
+            (0, 0),
+            Some("etc_t")
+        )));
+        for other in [
+            file("b", 0o644, (0, 0), None),
+            file("a", 0o600, (0, 0), None),
+            file("a", 0o644, (0, 1), None),
+        ] {
             assert!(!asked.is_met_by(&other));
         }
         assert!(!asked.is_met_by(&Image::File(FileState::Absent)));

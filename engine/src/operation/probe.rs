@@ -30,12 +30,32 @@ impl Observation for ProbeCommand {
             Program::Argv(words) => Value::from(words.clone()),
             Program::Shell(text) => Value::from(text.clone()),
         };
-        let stdin = self.command.stdin.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let stdin = self
+            .command
+            .stdin
+            .as_ref()
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         Value::from_entries([
             ("program", program),
             ("stdin", stdin.into()),
-            ("env", Value::from_entries(self.command.env.iter().map(|(k, v)| (k.clone(), Value::from(v.clone()))))),
-            ("expect_exit", Value::List(self.expect_exit.iter().map(|code| Value::Int((*code).into())).collect())),
+            (
+                "env",
+                Value::from_entries(
+                    self.command
+                        .env
+                        .iter()
+                        .map(|(k, v)| (k.clone(), Value::from(v.clone()))),
+                ),
+            ),
+            (
+                "expect_exit",
+                Value::List(
+                    self.expect_exit
+                        .iter()
+                        .map(|code| Value::Int((*code).into()))
+                        .collect(),
+                ),
+            ),
         ])
     }
 
@@ -44,8 +64,16 @@ impl Observation for ProbeCommand {
     }
 
     fn observe(&self, fleet: &dyn ObservingFleet, cancel: &Cancel) -> Result<Value, Failure> {
-        let output = fleet.observer(&self.target)?.probe(&self.command, self.timeout, cancel)?;
-        judged(&output, &self.expect_exit, &self.command.program, &self.target, Some(self.timeout))
+        let output = fleet
+            .observer(&self.target)?
+            .probe(&self.command, self.timeout, cancel)?;
+        judged(
+            &output,
+            &self.expect_exit,
+            &self.command.program,
+            &self.target,
+            Some(self.timeout),
+        )
     }
 }
 
@@ -62,9 +90,13 @@ pub fn judged(
         // As a shell would report it.
         Exit::Signal(signal) => 128 + signal,
         Exit::TimedOut => {
-            let limit = timeout.map(|limit| format!(" after {limit:?}")).unwrap_or_default();
+            let limit = timeout
+                .map(|limit| format!(" after {limit:?}"))
+                .unwrap_or_default();
             let message = format!("`{}` was killed{limit}: its time was up", program.display());
-            let report = Report::new(message).on(target).hint("give it more time with #{ timeout: \"5m\" }");
+            let report = Report::new(message)
+                .on(target)
+                .hint("give it more time with #{ timeout: \"5m\" }");
             return Err(Failure::Failed(with_output(report, output)));
         }
     };
@@ -86,9 +118,17 @@ pub fn judged(
 
 /// The end of what a command said, as the detail of a failure.
 fn with_output(report: Report, output: &Output) -> Report {
-    let said = if output.stderr.bytes.is_empty() { &output.stdout } else { &output.stderr };
+    let said = if output.stderr.bytes.is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    };
     let text = said.text();
     let lines: Vec<&str> = text.lines().collect();
     let tail = lines[lines.len().saturating_sub(12)..].join("\n");
-    if tail.is_empty() { report } else { report.detail(tail) }
+    if tail.is_empty() {
+        report
+    } else {
+        report.detail(tail)
+    }
 }

@@ -15,7 +15,9 @@ pub fn to_value(dynamic: &Dynamic) -> Result<Value, String> {
 
 fn at_depth(dynamic: &Dynamic, depth: usize) -> Result<Value, String> {
     if depth > DEPTH_LIMIT {
-        return Err(format!("the value is nested more than {DEPTH_LIMIT} levels deep"));
+        return Err(format!(
+            "the value is nested more than {DEPTH_LIMIT} levels deep"
+        ));
     }
     if dynamic.is_unit() {
         return Ok(Value::Null);
@@ -30,7 +32,9 @@ fn at_depth(dynamic: &Dynamic, depth: usize) -> Result<Value, String> {
         return if number.is_finite() {
             Ok(Value::Float(number))
         } else {
-            Err(format!("the number {number} is not finite and cannot be recorded"))
+            Err(format!(
+                "the number {number} is not finite and cannot be recorded"
+            ))
         };
     }
     if let Ok(character) = dynamic.as_char() {
@@ -40,7 +44,11 @@ fn at_depth(dynamic: &Dynamic, depth: usize) -> Result<Value, String> {
         return Ok(Value::Text(text.to_string()));
     }
     if let Some(items) = dynamic.read_lock::<Array>() {
-        return items.iter().map(|item| at_depth(item, depth + 1)).collect::<Result<_, _>>().map(Value::List);
+        return items
+            .iter()
+            .map(|item| at_depth(item, depth + 1))
+            .collect::<Result<_, _>>()
+            .map(Value::List);
     }
     if let Some(entries) = dynamic.read_lock::<Map>() {
         return entries
@@ -58,7 +66,10 @@ fn at_depth(dynamic: &Dynamic, depth: usize) -> Result<Value, String> {
     if let Some(pod) = dynamic.read_lock::<super::words::Pod>() {
         return Ok(Value::Text(pod.to_string()));
     }
-    Err(format!("a {} has no plain form; use text, numbers, arrays and maps", dynamic.type_name()))
+    Err(format!(
+        "a {} has no plain form; use text, numbers, arrays and maps",
+        dynamic.type_name()
+    ))
 }
 
 /// The script's form of plain data.
@@ -71,9 +82,12 @@ pub fn to_dynamic(value: &Value) -> Dynamic {
         Value::Text(text) => Dynamic::from(text.clone()),
         Value::List(items) => Dynamic::from_array(items.iter().map(to_dynamic).collect()),
         Value::Unknown(unknown) => Dynamic::from(unknown.clone()),
-        Value::Map(entries) => {
-            Dynamic::from_map(entries.iter().map(|(key, value)| (key.as_str().into(), to_dynamic(value))).collect())
-        }
+        Value::Map(entries) => Dynamic::from_map(
+            entries
+                .iter()
+                .map(|(key, value)| (key.as_str().into(), to_dynamic(value)))
+                .collect(),
+        ),
     }
 }
 

@@ -22,8 +22,14 @@ pub const STACK: usize = 64 << 20;
 
 /// Functions of the interpreter that would make a run differ from its replay, and what to use instead.
 pub const REMOVED: &[(&str, &str)] = &[
-    ("eval", "a runbook is reviewed as text; text made at run time cannot be"),
-    ("switch", "`switch` cannot tell a dry run that its value is not known yet; use if / else"),
+    (
+        "eval",
+        "a runbook is reviewed as text; text made at run time cannot be",
+    ),
+    (
+        "switch",
+        "`switch` cannot tell a dry run that its value is not known yet; use if / else",
+    ),
 ];
 
 /// An engine with every host word, over the pinned texts.
@@ -46,7 +52,11 @@ pub fn for_checking() -> Engine {
 /// The names of the words, for suggestions.
 pub fn word_names() -> Vec<String> {
     let engine = for_checking();
-    let mut names = engine.collect_fn_metadata(None, |function| Some(function.metadata.name.to_string()), true);
+    let mut names = engine.collect_fn_metadata(
+        None,
+        |function| Some(function.metadata.name.to_string()),
+        true,
+    );
     names.sort();
     names.dedup();
     names

@@ -61,7 +61,14 @@ pub fn raise(failure: Failure, position: Position) -> Box<EvalAltResult> {
 }
 
 fn caught(report: Report, unreachable: bool, position: Position) -> Box<EvalAltResult> {
-    EvalAltResult::ErrorRuntime(Dynamic::from(CaughtError { report, unreachable }), position).into()
+    EvalAltResult::ErrorRuntime(
+        Dynamic::from(CaughtError {
+            report,
+            unreachable,
+        }),
+        position,
+    )
+    .into()
 }
 
 /// The error that ends the script without being catchable.
@@ -95,19 +102,23 @@ fn thrown_failure(thrown: &Dynamic) -> Failure {
 fn interpreter_failure(error: &EvalAltResult) -> Failure {
     let text = strip_position(error);
     if text.contains(super::unknown::TYPE_NAME) {
-        return Failure::PlanEnds(Unknown::because("the script decides by a value that is unknown until the run"));
+        return Failure::PlanEnds(Unknown::because(
+            "the script decides by a value that is unknown until the run",
+        ));
     }
     let hint = match error {
-        EvalAltResult::ErrorTooManyOperations(_) => {
-            Some("a loop that never ends? a runbook may take 20 million steps of the interpreter in one branch")
+        EvalAltResult::ErrorTooManyOperations(_) => Some(
+            "a loop that never ends? a runbook may take 20 million steps of the interpreter in one branch",
+        ),
+        EvalAltResult::ErrorStackOverflow(_) => {
+            Some("a function that calls itself for ever? 100 levels are allowed")
         }
-        EvalAltResult::ErrorStackOverflow(_) => Some("a function that calls itself for ever? 100 levels are allowed"),
         EvalAltResult::ErrorDataTooLarge(..) => {
             Some("work on large data with a command on the target instead of in the script")
         }
-        EvalAltResult::ErrorDataRace(..) => {
-            Some("call the function as f(value) instead of value.f() where a closure uses the same value")
-        }
+        EvalAltResult::ErrorDataRace(..) => Some(
+            "call the function as f(value) instead of value.f() where a closure uses the same value",
+        ),
         _ => None,
     };
     let mut report = Report::new(text);
@@ -126,9 +137,8 @@ fn strip_position(error: &EvalAltResult) -> String {
 
 fn innermost(error: &EvalAltResult) -> &EvalAltResult {
     match error {
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
-            innermost(inner)
-        }
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
+        | EvalAltResult::ErrorInModule(_, inner, _) => innermost(inner),
         other => other,
     }
 }
@@ -144,7 +154,11 @@ pub fn places(error: &EvalAltResult, main: &str) -> Vec<Place> {
 fn collect(error: &EvalAltResult, source: &str, found: &mut Vec<Place>) {
     match error {
         EvalAltResult::ErrorInFunctionCall(name, inner_source, inner, position) => {
-            let inside = if inner_source.is_empty() { source } else { inner_source };
+            let inside = if inner_source.is_empty() {
+                source
+            } else {
+                inner_source
+            };
             collect(inner, inside, found);
             let function = (!name.starts_with(rhai_anonymous())).then(|| name.clone());
             push(found, source, *position, function);
@@ -163,7 +177,11 @@ fn rhai_anonymous() -> &'static str {
 
 fn push(found: &mut Vec<Place>, file: &str, position: Position, function: Option<String>) {
     if let (Some(line), column) = (position.line(), position.position().unwrap_or(1)) {
-        let position = SourcePosition { file: file.to_owned(), line: line as u32, column: column as u32 };
+        let position = SourcePosition {
+            file: file.to_owned(),
+            line: line as u32,
+            column: column as u32,
+        };
         found.push(Place { position, function });
     }
 }

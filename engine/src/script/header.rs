@@ -31,7 +31,8 @@ pub struct HeaderError {
     pub help: Option<String>,
 }
 
-const EXAMPLE: &str = "runbook #{ title: \"What it does\", params: #{ name: #{ default: \"x\", help: \"…\" } } };";
+const EXAMPLE: &str =
+    "runbook #{ title: \"What it does\", params: #{ name: #{ default: \"x\", help: \"…\" } } };";
 
 impl Header {
     /// Reads the header of a parsed script.
@@ -39,7 +40,10 @@ impl Header {
         let mut headers = Vec::new();
         ast.walk(&mut |path| {
             if let Some(ASTNode::Expr(Expr::Custom(custom, position))) = path.last()
-                && custom.tokens.first().is_some_and(|token| token == "runbook")
+                && custom
+                    .tokens
+                    .first()
+                    .is_some_and(|token| token == "runbook")
             {
                 let argument = custom.inputs.first().cloned();
                 headers.push((argument, *position));
@@ -47,21 +51,36 @@ impl Header {
             true
         });
         let at = |position: rhai::Position| {
-            position.line().map(|line| (line as u32, position.position().unwrap_or(1) as u32))
+            position
+                .line()
+                .map(|line| (line as u32, position.position().unwrap_or(1) as u32))
         };
-        let error = |position, message: String| HeaderError { position, message, help: Some(EXAMPLE.into()) };
+        let error = |position, message: String| HeaderError {
+            position,
+            message,
+            help: Some(EXAMPLE.into()),
+        };
         let mut headers = headers.into_iter();
         let Some((argument, position)) = headers.next() else {
             return Err(error(None, "the runbook has no header".into()));
         };
         if let Some((_, second)) = headers.next() {
-            return Err(error(at(second), "a runbook has one header, and this is a second".into()));
+            return Err(error(
+                at(second),
+                "a runbook has one header, and this is a second".into(),
+            ));
         }
         let place = at(position);
         let literal: Dynamic = argument
             .and_then(|argument| argument.get_literal_value(None))
-            .ok_or_else(|| error(place, "the header must be a literal map: it is read before the script runs".into()))?;
-        let value = convert::to_value(&literal).map_err(|why| error(place, format!("the header: {why}")))?;
+            .ok_or_else(|| {
+                error(
+                    place,
+                    "the header must be a literal map: it is read before the script runs".into(),
+                )
+            })?;
+        let value = convert::to_value(&literal)
+            .map_err(|why| error(place, format!("the header: {why}")))?;
         Self::from_value(&value, ast.doc(), place).map_err(|message| error(place, message))
     }
 
@@ -69,9 +88,14 @@ impl Header {
         let Value::Map(entries) = value else {
             return Err("the header must be a map: `runbook #{ … };`".into());
         };
-        if let Some(stranger) = entries.keys().find(|key| !["title", "params"].contains(&key.as_str())) {
+        if let Some(stranger) = entries
+            .keys()
+            .find(|key| !["title", "params"].contains(&key.as_str()))
+        {
             let near = crate::text::suggest::closest(stranger, ["title", "params"]);
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let near = near
+                .map(|near| format!("; did you mean `{near}`?"))
+                .unwrap_or_default();
             return Err(format!("the header has no key `{stranger}`{near}"));
         }
         let title = match value.get("title").and_then(Value::as_text) {
@@ -88,11 +112,20 @@ impl Header {
             .map(|line| line.strip_prefix(' ').unwrap_or(line))
             .collect::<Vec<_>>()
             .join("\n");
-        Ok(Self { title, parameters, description, position: place.unwrap_or((1, 1)) })
+        Ok(Self {
+            title,
+            parameters,
+            description,
+            position: place.unwrap_or((1, 1)),
+        })
     }
 
     /// The header's place as a source position.
     pub fn place(&self, file: &str) -> SourcePosition {
-        SourcePosition { file: file.to_owned(), line: self.position.0, column: self.position.1 }
+        SourcePosition {
+            file: file.to_owned(),
+            line: self.position.0,
+            column: self.position.1,
+        }
     }
 }

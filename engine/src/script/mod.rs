@@ -19,6 +19,6 @@ pub use check::{Finding, Names, Severity, check};
 pub use failure::{Place, ScriptEnd};
 pub use header::Header;
 pub use program::{Program, on_script_thread};
-pub use session::{Session, SecretSource, SessionParts, UndoAction, UndoRegistry};
-pub use words::BoundUndo;
+pub use session::{SecretSource, Session, SessionParts, UndoAction, UndoRegistry};
 pub use sources::{LoadError, SourceSet};
+pub use words::BoundUndo;

@@ -16,7 +16,10 @@ pub struct PinnedModules {
 impl PinnedModules {
     /// A resolver over these texts.
     pub fn new(sources: Arc<SourceSet>) -> Self {
-        Self { sources, compiled: Mutex::default() }
+        Self {
+            sources,
+            compiled: Mutex::default(),
+        }
     }
 }
 
@@ -33,14 +36,22 @@ impl rhai::ModuleResolver for PinnedModules {
             return Ok(module.clone());
         }
         let in_module = |inner: Box<EvalAltResult>| {
-            Box::new(EvalAltResult::ErrorInModule(path.to_owned(), inner, position))
+            Box::new(EvalAltResult::ErrorInModule(
+                path.to_owned(),
+                inner,
+                position,
+            ))
         };
-        let text = self
-            .sources
-            .text(path)
-            .ok_or_else(|| Box::new(EvalAltResult::ErrorModuleNotFound(path.to_owned(), position)))?;
+        let text = self.sources.text(path).ok_or_else(|| {
+            Box::new(EvalAltResult::ErrorModuleNotFound(
+                path.to_owned(),
+                position,
+            ))
+        })?;
         // The lock is not held here: a module may import others.
-        let mut ast = engine.compile(text).map_err(|error| in_module(error.into()))?;
+        let mut ast = engine
+            .compile(text)
+            .map_err(|error| in_module(error.into()))?;
         ast.set_source(path);
         let module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(in_module)?;
         let module = Shared::new(module);

@@ -24,12 +24,23 @@ pub struct Program {
 
 impl Program {
     /// Parses the script. Its texts were checked before, so an error here is one of the interpreter's limits.
-    pub fn new(sources: Arc<SourceSet>, session: Arc<Session>, dry_run: bool) -> Result<Self, Report> {
+    pub fn new(
+        sources: Arc<SourceSet>,
+        session: Arc<Session>,
+        dry_run: bool,
+    ) -> Result<Self, Report> {
         let main = sources.main.clone();
         let engine = engine(sources.clone(), &session, dry_run);
-        let mut ast = engine.compile(sources.main_text()).map_err(|error| Report::new(error.to_string()))?;
+        let mut ast = engine
+            .compile(sources.main_text())
+            .map_err(|error| Report::new(error.to_string()))?;
         ast.set_source(main.as_str());
-        Ok(Self { engine, ast, main, session })
+        Ok(Self {
+            engine,
+            ast,
+            main,
+            session,
+        })
     }
 
     /// The interpreter, for closures that were kept.
@@ -40,12 +51,16 @@ impl Program {
     /// Evaluates the script from its top.
     pub fn evaluate(&self) -> ScriptEnd {
         let _top = scope::enter(ScopeState::at(ScopePath::default()), Phase::Operations);
-        let evaluated = catch_unwind(AssertUnwindSafe(|| self.engine.run_ast_with_scope(&mut Scope::new(), &self.ast)));
+        let evaluated = catch_unwind(AssertUnwindSafe(|| {
+            self.engine.run_ast_with_scope(&mut Scope::new(), &self.ast)
+        }));
         let error = match evaluated {
             Ok(Ok(())) => return ScriptEnd::Done,
             Ok(Err(error)) => error,
             Err(_) => {
-                let report = Report::new("the engine panicked; this is a defect of runbook, the run can be resumed");
+                let report = Report::new(
+                    "the engine panicked; this is a defect of runbook, the run can be resumed",
+                );
                 return ScriptEnd::Failed(Box::new(Failure::Failed(report)), Vec::new());
             }
         };
@@ -77,7 +92,12 @@ impl Program {
 /// Runs work that evaluates scripts on a thread whose stack is large enough for the deepest recursion allowed.
 pub fn on_script_thread<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
     std::thread::scope(|threads| {
-        let thread = std::thread::Builder::new().name("runbook".into()).stack_size(STACK).spawn_scoped(threads, work)?;
-        thread.join().map_err(|_| std::io::Error::other("the script's thread panicked"))
+        let thread = std::thread::Builder::new()
+            .name("runbook".into())
+            .stack_size(STACK)
+            .spawn_scoped(threads, work)?;
+        thread
+            .join()
+            .map_err(|_| std::io::Error::other("the script's thread panicked"))
     })
 }

@@ -24,7 +24,10 @@ struct Counts {
 impl ScopeState {
     /// A scope at this path, nothing counted yet.
     pub fn at(path: ScopePath) -> Arc<Self> {
-        Arc::new(Self { path, counts: Mutex::default() })
+        Arc::new(Self {
+            path,
+            counts: Mutex::default(),
+        })
     }
 
     /// Where it is.
@@ -56,7 +59,10 @@ impl ScopeState {
         let mut counts = self.lock();
         let nth = counts.steps.entry(title.to_owned()).or_default();
         *nth += 1;
-        self.path.join(Segment::Step { title: title.to_owned(), nth: *nth })
+        self.path.join(Segment::Step {
+            title: title.to_owned(),
+            nth: *nth,
+        })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
@@ -115,10 +121,16 @@ pub fn enter_phase(phase: Phase) -> Entered {
 
 /// The scope that this thread is in; a fresh top level outside of any.
 pub fn current() -> Arc<ScopeState> {
-    FRAMES.with_borrow(|frames| frames.last().map(|frame| frame.scope.clone())).unwrap_or_default()
+    FRAMES
+        .with_borrow(|frames| frames.last().map(|frame| frame.scope.clone()))
+        .unwrap_or_default()
 }
 
 /// The phase that this thread is in.
 pub fn phase() -> Phase {
-    FRAMES.with_borrow(|frames| frames.last().map_or(Phase::Operations, |frame| frame.phase.clone()))
+    FRAMES.with_borrow(|frames| {
+        frames
+            .last()
+            .map_or(Phase::Operations, |frame| frame.phase.clone())
+    })
 }

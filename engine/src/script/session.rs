@@ -81,7 +81,8 @@ impl Session {
         target: Target,
         action: Action<'_>,
     ) -> Result<Value, Box<EvalAltResult>> {
-        self.perform_as(context, target, action).map(|(value, _)| value)
+        self.perform_as(context, target, action)
+            .map(|(value, _)| value)
     }
 
     /// Like [`Session::perform`], also telling the key that the operation got.
@@ -121,7 +122,9 @@ impl Session {
                 action.kind()
             ))),
         };
-        result.map(|value| (value, None)).map_err(|failure| failure::raise(failure, position))
+        result
+            .map(|value| (value, None))
+            .map_err(|failure| failure::raise(failure, position))
     }
 
     /// A place in the text; errors of the main script carry no source.
@@ -149,7 +152,10 @@ impl Session {
 }
 
 /// A misuse of a word at the place of its call.
-pub(super) fn misuse(context: &NativeCallContext, message: impl Into<String>) -> Box<EvalAltResult> {
+pub(super) fn misuse(
+    context: &NativeCallContext,
+    message: impl Into<String>,
+) -> Box<EvalAltResult> {
     failure::raise(Failure::Misuse(message.into()), context.call_position())
 }
 
@@ -161,18 +167,31 @@ pub struct UndoRegistry {
 
 impl UndoRegistry {
     #[allow(deprecated)] // the interpreter's only way to keep a call context; volatile, so the version is pinned
-    fn keep(&self, key: OperationKey, context: &NativeCallContext, action: &FnPtr, observe: Option<&FnPtr>) {
+    fn keep(
+        &self,
+        key: OperationKey,
+        context: &NativeCallContext,
+        action: &FnPtr,
+        observe: Option<&FnPtr>,
+    ) {
         let action = UndoAction {
             context: context.store_data(),
             action: super::words::detached(action),
             observe: observe.map(super::words::detached),
         };
-        self.actions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, action);
+        self.actions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, action);
     }
 
     /// The closure kept for an operation.
     pub fn action(&self, key: &OperationKey) -> Option<UndoAction> {
-        self.actions.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.actions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
     }
 }
 

@@ -9,23 +9,50 @@ use crate::model::SourcePosition;
 /// The modules of the standard library, embedded.
 const STANDARD_LIBRARY: &[(&str, &str)] = &[
     ("std/k3s", include_str!("../../../stdlib/k3s.rhai")),
-    ("std/kubernetes", include_str!("../../../stdlib/kubernetes.rhai")),
+    (
+        "std/kubernetes",
+        include_str!("../../../stdlib/kubernetes.rhai"),
+    ),
     ("std/mtu", include_str!("../../../stdlib/mtu.rhai")),
     ("std/net", include_str!("../../../stdlib/net.rhai")),
     ("std/systemd", include_str!("../../../stdlib/systemd.rhai")),
-    ("std/tailscale", include_str!("../../../stdlib/tailscale.rhai")),
+    (
+        "std/tailscale",
+        include_str!("../../../stdlib/tailscale.rhai"),
+    ),
     ("std/tls", include_str!("../../../stdlib/tls.rhai")),
 ];
 
 /// The runbooks that are shipped in the binary, by name.
 const SHIPPED: &[(&str, &str)] = &[
-    ("tailscale-mtu.rhai", include_str!("../../../runbooks/tailscale-mtu.rhai")),
-    ("diagnose-mtu.rhai", include_str!("../../../runbooks/diagnose-mtu.rhai")),
-    ("fix-flannel-iface.rhai", include_str!("../../../runbooks/fix-flannel-iface.rhai")),
-    ("update-cni0.rhai", include_str!("../../../runbooks/update-cni0.rhai")),
-    ("bounce-tailscale-proxies.rhai", include_str!("../../../runbooks/bounce-tailscale-proxies.rhai")),
-    ("verify-mtu.rhai", include_str!("../../../runbooks/verify-mtu.rhai")),
-    ("tls-cipher-check.rhai", include_str!("../../../runbooks/tls-cipher-check.rhai")),
+    (
+        "tailscale-mtu.rhai",
+        include_str!("../../../runbooks/tailscale-mtu.rhai"),
+    ),
+    (
+        "diagnose-mtu.rhai",
+        include_str!("../../../runbooks/diagnose-mtu.rhai"),
+    ),
+    (
+        "fix-flannel-iface.rhai",
+        include_str!("../../../runbooks/fix-flannel-iface.rhai"),
+    ),
+    (
+        "update-cni0.rhai",
+        include_str!("../../../runbooks/update-cni0.rhai"),
+    ),
+    (
+        "bounce-tailscale-proxies.rhai",
+        include_str!("../../../runbooks/bounce-tailscale-proxies.rhai"),
+    ),
+    (
+        "verify-mtu.rhai",
+        include_str!("../../../runbooks/verify-mtu.rhai"),
+    ),
+    (
+        "tls-cipher-check.rhai",
+        include_str!("../../../runbooks/tls-cipher-check.rhai"),
+    ),
 ];
 
 /// The largest script or module, in bytes: 1 MiB.
@@ -55,7 +82,11 @@ impl SourceSet {
     pub fn load(file_or_name: &str) -> Result<Self, LoadError> {
         let path = Path::new(file_or_name);
         if path.exists() {
-            let text = read(path).map_err(|message| LoadError { message, position: None, help: None })?;
+            let text = read(path).map_err(|message| LoadError {
+                message,
+                position: None,
+                help: None,
+            })?;
             return Self::assemble(file_or_name, text, path.parent().map(Path::to_path_buf));
         }
         match shipped(file_or_name) {
@@ -80,8 +111,17 @@ impl SourceSet {
     }
 
     fn assemble(main: &str, text: String, folder: Option<PathBuf>) -> Result<Self, LoadError> {
-        let mut set = Self { main: main.to_owned(), texts: BTreeMap::new() };
-        let folder = folder.map(|folder| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder });
+        let mut set = Self {
+            main: main.to_owned(),
+            texts: BTreeMap::new(),
+        };
+        let folder = folder.map(|folder| {
+            if folder.as_os_str().is_empty() {
+                PathBuf::from(".")
+            } else {
+                folder
+            }
+        });
         set.add(main, text, folder.as_deref(), &mut vec![main.to_owned()])?;
         Ok(set)
     }
@@ -103,7 +143,12 @@ impl SourceSet {
                 help,
             };
             if chain.contains(&import) {
-                let cycle = chain.iter().chain([&import]).cloned().collect::<Vec<_>>().join(" → ");
+                let cycle = chain
+                    .iter()
+                    .chain([&import])
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(" → ");
                 return Err(fail(
                     format!("modules import each other in a circle: {cycle}"),
                     Some("move what both need into a third module".into()),
@@ -112,7 +157,8 @@ impl SourceSet {
             if self.texts.contains_key(&import) {
                 continue;
             }
-            let text = module_text(&import, folder).map_err(|(message, help)| fail(message, help))?;
+            let text =
+                module_text(&import, folder).map_err(|(message, help)| fail(message, help))?;
             chain.push(import.clone());
             self.add(&import, text, folder, chain)?;
             chain.pop();
@@ -147,11 +193,17 @@ fn module_text(import: &str, folder: Option<&Path>) -> Result<String, (String, O
         return Ok((*text).to_owned());
     }
     if import.starts_with("std/") {
-        let near = crate::text::suggest::closest(import, STANDARD_LIBRARY.iter().map(|(name, _)| *name));
+        let near =
+            crate::text::suggest::closest(import, STANDARD_LIBRARY.iter().map(|(name, _)| *name));
         let help = near.map(|near| format!("did you mean \"{near}\"?"));
-        return Err((format!("the standard library has no module \"{import}\""), help));
+        return Err((
+            format!("the standard library has no module \"{import}\""),
+            help,
+        ));
     }
-    let confined = import.split('/').all(|part| !part.is_empty() && part != ".." && part != ".");
+    let confined = import
+        .split('/')
+        .all(|part| !part.is_empty() && part != ".." && part != ".");
     if !confined || import.contains('\\') {
         return Err((
             format!("\"{import}\" is not the name of a module"),
@@ -159,38 +211,63 @@ fn module_text(import: &str, folder: Option<&Path>) -> Result<String, (String, O
         ));
     }
     let Some(folder) = folder else {
-        return Err((format!("there is no module \"{import}\": a shipped runbook imports only std/*"), None));
+        return Err((
+            format!("there is no module \"{import}\": a shipped runbook imports only std/*"),
+            None,
+        ));
     };
     let path = folder.join(format!("{import}.rhai"));
     if !path.exists() {
-        return Err((format!("there is no module \"{import}\""), Some(format!("looked for {}", path.display()))));
+        return Err((
+            format!("there is no module \"{import}\""),
+            Some(format!("looked for {}", path.display())),
+        ));
     }
     read(&path).map_err(|message| (message, None))
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let metadata =
+        std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
     if !metadata.is_file() {
         return Err(format!("{} is not a file", path.display()));
     }
     if metadata.len() > TEXT_LIMIT {
-        return Err(format!("{} is larger than {} KiB; is it a runbook?", path.display(), TEXT_LIMIT >> 10));
+        return Err(format!(
+            "{} is larger than {} KiB; is it a runbook?",
+            path.display(),
+            TEXT_LIMIT >> 10
+        ));
     }
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     String::from_utf8(bytes).map_err(|error| {
-        format!("{} is not UTF-8 text (at byte {})", path.display(), error.utf8_error().valid_up_to())
+        format!(
+            "{} is not UTF-8 text (at byte {})",
+            path.display(),
+            error.utf8_error().valid_up_to()
+        )
     })
 }
 
 fn shipped(name: &str) -> Option<(&'static str, &'static str)> {
-    SHIPPED.iter().find(|(known, _)| *known == name || known.strip_suffix(".rhai") == Some(name)).copied()
+    SHIPPED
+        .iter()
+        .find(|(known, _)| *known == name || known.strip_suffix(".rhai") == Some(name))
+        .copied()
 }
 
 fn not_found(name: &str) -> LoadError {
     let near = crate::text::suggest::closest(name, SourceSet::shipped_names());
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("shipped runbooks: {}", SourceSet::shipped_names().collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "shipped runbooks: {}",
+            SourceSet::shipped_names().collect::<Vec<_>>().join(", ")
+        ),
     };
-    LoadError { message: format!("there is no file and no shipped runbook `{name}`"), position: None, help: Some(help) }
+    LoadError {
+        message: format!("there is no file and no shipped runbook `{name}`"),
+        position: None,
+        help: Some(help),
+    }
 }

@@ -35,12 +35,15 @@ pub fn inside(dynamic: &Dynamic) -> Option<Unknown> {
     if let Some(items) = dynamic.read_lock::<Array>() {
         return items.iter().find_map(inside);
     }
-    dynamic.read_lock::<Map>().and_then(|entries| entries.values().find_map(inside))
+    dynamic
+        .read_lock::<Map>()
+        .and_then(|entries| entries.values().find_map(inside))
 }
 
 /// The unknown in a text.
 pub fn in_text(text: &str) -> Option<Unknown> {
-    text.contains(MARK).then(|| Unknown::because("a text made from a value that is unknown until the run"))
+    text.contains(MARK)
+        .then(|| Unknown::because("a text made from a value that is unknown until the run"))
 }
 
 /// Teaches the engine about unknown values. Harmless in a live run, where there are none; the comparison of texts
@@ -57,13 +60,22 @@ pub fn register(engine: &mut Engine, watch_texts: bool) {
         engine.register_fn(operator, |_: Dynamic, right: Unknown| right);
         engine.register_fn(operator, |left: Unknown, _: Unknown| left);
     }
-    #[allow(deprecated)] // the only hook for calls on a type that has no such function; volatile, so the version is pinned
+    #[allow(deprecated)]
+    // the only hook for calls on a type that has no such function; volatile, so the version is pinned
     engine.on_missing_function(|name, arguments, is_method, _| {
         let operator = !name.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        let considered = if operator { arguments.len() } else { usize::from(is_method) };
+        let considered = if operator {
+            arguments.len()
+        } else {
+            usize::from(is_method)
+        };
         Ok(arguments[..considered.min(arguments.len())]
             .iter()
-            .find_map(|argument| argument.read_lock::<Unknown>().map(|unknown| Dynamic::from(unknown.clone()))))
+            .find_map(|argument| {
+                argument
+                    .read_lock::<Unknown>()
+                    .map(|unknown| Dynamic::from(unknown.clone()))
+            }))
     });
     if watch_texts {
         watch(engine);
@@ -87,16 +99,31 @@ fn watch(engine: &mut Engine) {
     engine.register_fn("<=", |a: Text, b: Text| either(&a, &b, || (a <= b).into()));
     engine.register_fn(">", |a: Text, b: Text| either(&a, &b, || (a > b).into()));
     engine.register_fn(">=", |a: Text, b: Text| either(&a, &b, || (a >= b).into()));
-    engine.register_fn("contains", |a: Text, b: Text| either(&a, &b, || a.contains(b.as_str()).into()));
-    engine.register_fn("starts_with", |a: Text, b: Text| either(&a, &b, || a.starts_with(b.as_str()).into()));
-    engine.register_fn("ends_with", |a: Text, b: Text| either(&a, &b, || a.ends_with(b.as_str()).into()));
-    engine.register_fn("len", |a: Text| either(&a, "", || (a.chars().count() as i64).into()));
-    engine.register_get("len", |a: &mut Text| either(a, "", || (a.chars().count() as i64).into()));
+    engine.register_fn("contains", |a: Text, b: Text| {
+        either(&a, &b, || a.contains(b.as_str()).into())
+    });
+    engine.register_fn("starts_with", |a: Text, b: Text| {
+        either(&a, &b, || a.starts_with(b.as_str()).into())
+    });
+    engine.register_fn("ends_with", |a: Text, b: Text| {
+        either(&a, &b, || a.ends_with(b.as_str()).into())
+    });
+    engine.register_fn("len", |a: Text| {
+        either(&a, "", || (a.chars().count() as i64).into())
+    });
+    engine.register_get("len", |a: &mut Text| {
+        either(a, "", || (a.chars().count() as i64).into())
+    });
     engine.register_fn("is_empty", |a: Text| either(&a, "", || a.is_empty().into()));
-    engine.register_get("is_empty", |a: &mut Text| either(a, "", || a.is_empty().into()));
+    engine.register_get("is_empty", |a: &mut Text| {
+        either(a, "", || a.is_empty().into())
+    });
     engine.register_fn("split", |a: Text, b: Text| {
         either(&a, &b, || {
-            let parts: Array = a.split(b.as_str()).map(|part| Dynamic::from(part.to_owned())).collect();
+            let parts: Array = a
+                .split(b.as_str())
+                .map(|part| Dynamic::from(part.to_owned()))
+                .collect();
             parts.into()
         })
     });
@@ -104,19 +131,29 @@ fn watch(engine: &mut Engine) {
         match in_text(a) {
             Some(unknown) => Ok(Dynamic::from(unknown)),
             None => a.trim().parse::<i64>().map(Dynamic::from).map_err(|error| {
-                EvalAltResult::ErrorArithmetic(format!("{a:?} is not a whole number: {error}"), Position::NONE).into()
+                EvalAltResult::ErrorArithmetic(
+                    format!("{a:?} is not a whole number: {error}"),
+                    Position::NONE,
+                )
+                .into()
             }),
         }
     };
     engine.register_fn("parse_int", move |a: Text| number(&a));
     for operator in ["==", "!="] {
         let equal = operator == "==";
-        engine.register_fn(operator, move |context: rhai::NativeCallContext, a: Array, b: Array| {
-            collections(&context, a.into(), b.into(), equal)
-        });
-        engine.register_fn(operator, move |context: rhai::NativeCallContext, a: Map, b: Map| {
-            collections(&context, a.into(), b.into(), equal)
-        });
+        engine.register_fn(
+            operator,
+            move |context: rhai::NativeCallContext, a: Array, b: Array| {
+                collections(&context, a.into(), b.into(), equal)
+            },
+        );
+        engine.register_fn(
+            operator,
+            move |context: rhai::NativeCallContext, a: Map, b: Map| {
+                collections(&context, a.into(), b.into(), equal)
+            },
+        );
     }
 }
 

@@ -13,12 +13,12 @@ mod command;
 mod error;
 mod fleet;
 mod hosts;
-mod local;
-pub mod shell;
-mod ssh;
 pub mod kube;
+mod local;
 mod merge;
 mod quantity;
+pub mod shell;
+mod ssh;
 
 pub use access::{HostAccess, Route, SshRoute};
 pub use cancel::{Cancel, Interruption};
@@ -32,8 +32,8 @@ pub use error::TransportError;
 pub use fleet::{ActingFleet, ObservingFleet};
 pub use hosts::HostFleet;
 pub use local::{LocalLink, LocalTarget};
-pub use ssh::{SshLink, SshPool, SshTarget};
 pub use merge::{agrees, covers, difference, merged};
+pub use ssh::{SshLink, SshPool, SshTarget};
 
 use std::time::Duration;
 

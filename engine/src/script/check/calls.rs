@@ -11,7 +11,17 @@ use crate::text::suggest;
 type Functions = BTreeMap<String, BTreeSet<usize>>;
 
 /// Keywords of Rhai that look like calls.
-const KEYWORDS: &[&str] = &["Fn", "call", "curry", "is_shared", "is_def_fn", "is_def_var", "type_of", "print", "debug"];
+const KEYWORDS: &[&str] = &[
+    "Fn",
+    "call",
+    "curry",
+    "is_shared",
+    "is_def_fn",
+    "is_def_var",
+    "type_of",
+    "print",
+    "debug",
+];
 
 struct Call<'a> {
     call: &'a FnCallExpr,
@@ -28,7 +38,10 @@ pub fn check(
     findings: &mut Vec<Finding>,
 ) {
     let native = native_functions(engine);
-    let modules: BTreeMap<&str, Functions> = units.iter().map(|unit| (unit.name, public_functions(unit))).collect();
+    let modules: BTreeMap<&str, Functions> = units
+        .iter()
+        .map(|unit| (unit.name, public_functions(unit)))
+        .collect();
     for unit in units {
         let own = all_functions(unit);
         let imports = imports(unit);
@@ -47,10 +60,22 @@ pub fn check(
 fn each_call(unit: &Unit<'_>, mut visit: impl FnMut(Call<'_>)) {
     unit.ast.walk(&mut |path| {
         match path.last() {
-            Some(ASTNode::Expr(Expr::FnCall(call, position))) => visit(Call { call, method: false, position: *position }),
-            Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => visit(Call { call, method: false, position: *position }),
+            Some(ASTNode::Expr(Expr::FnCall(call, position))) => visit(Call {
+                call,
+                method: false,
+                position: *position,
+            }),
+            Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => visit(Call {
+                call,
+                method: false,
+                position: *position,
+            }),
             Some(ASTNode::Expr(Expr::MethodCall(call, position))) => {
-                visit(Call { call, method: true, position: *position });
+                visit(Call {
+                    call,
+                    method: true,
+                    position: *position,
+                });
             }
             _ => {}
         }
@@ -61,7 +86,12 @@ fn each_call(unit: &Unit<'_>, mut visit: impl FnMut(Call<'_>)) {
 fn native_functions(engine: &Engine) -> Functions {
     let all = engine.collect_fn_metadata(
         None,
-        |function| Some((function.metadata.name.to_string(), function.metadata.num_params)),
+        |function| {
+            Some((
+                function.metadata.name.to_string(),
+                function.metadata.num_params,
+            ))
+        },
         true,
     );
     let mut functions = Functions::new();
@@ -72,11 +102,18 @@ fn native_functions(engine: &Engine) -> Functions {
 }
 
 fn all_functions(unit: &Unit<'_>) -> Functions {
-    collect(unit.ast.iter_functions().map(|function| (function.name.to_owned(), function.params.len())))
+    collect(
+        unit.ast
+            .iter_functions()
+            .map(|function| (function.name.to_owned(), function.params.len())),
+    )
 }
 
 fn public_functions(unit: &Unit<'_>) -> Functions {
-    let public = unit.ast.iter_functions().filter(|function| function.access.is_public());
+    let public = unit
+        .ast
+        .iter_functions()
+        .filter(|function| function.access.is_public());
     collect(public.map(|function| (function.name.to_owned(), function.params.len())))
 }
 
@@ -101,7 +138,12 @@ fn imports(unit: &Unit<'_>) -> BTreeMap<String, String> {
     found
 }
 
-fn unqualified(unit: &Unit<'_>, call: &Call<'_>, native: &Functions, own: &Functions) -> Option<Finding> {
+fn unqualified(
+    unit: &Unit<'_>,
+    call: &Call<'_>,
+    native: &Functions,
+    own: &Functions,
+) -> Option<Finding> {
     let name = call.call.name.as_str();
     if call.call.op_token.is_some() || KEYWORDS.contains(&name) || name.starts_with("anon$") {
         return None;
@@ -115,7 +157,13 @@ fn unqualified(unit: &Unit<'_>, call: &Call<'_>, native: &Functions, own: &Funct
         return None;
     }
     if native.is_empty() && own.is_empty() {
-        return Some(unknown_function(unit, call, name, "", &[&KEYWORDS.iter().map(|k| (*k).to_owned()).collect::<Vec<_>>()]));
+        return Some(unknown_function(
+            unit,
+            call,
+            name,
+            "",
+            &[&KEYWORDS.iter().map(|k| (*k).to_owned()).collect::<Vec<_>>()],
+        ));
     }
     let arities: BTreeSet<usize> = native
         .iter()
@@ -138,22 +186,50 @@ fn qualified(
     match functions.get(name) {
         None => {
             let known: Vec<String> = functions.keys().cloned().collect();
-            Some(unknown_function(unit, call, name, &format!("{alias}::"), &[&known]))
+            Some(unknown_function(
+                unit,
+                call,
+                name,
+                &format!("{alias}::"),
+                &[&known],
+            ))
         }
-        Some(arities) if !arities.contains(&call.call.args.len()) => {
-            Some(wrong_arity(unit, call, &format!("{alias}::{name}"), arities))
-        }
+        Some(arities) if !arities.contains(&call.call.args.len()) => Some(wrong_arity(
+            unit,
+            call,
+            &format!("{alias}::{name}"),
+            arities,
+        )),
         Some(_) => None,
     }
 }
 
-fn unknown_function(unit: &Unit<'_>, call: &Call<'_>, name: &str, prefix: &str, known: &[&Vec<String>]) -> Finding {
-    let mut candidates: Vec<String> = known.iter().flat_map(|names| names.iter().cloned()).collect();
+fn unknown_function(
+    unit: &Unit<'_>,
+    call: &Call<'_>,
+    name: &str,
+    prefix: &str,
+    known: &[&Vec<String>],
+) -> Finding {
+    let mut candidates: Vec<String> = known
+        .iter()
+        .flat_map(|names| names.iter().cloned())
+        .collect();
     if prefix.is_empty() {
         candidates.extend(super::engine::word_names());
-        candidates.extend(unit.ast.iter_functions().map(|function| function.name.to_owned()));
+        candidates.extend(
+            unit.ast
+                .iter_functions()
+                .map(|function| function.name.to_owned()),
+        );
     }
-    let near = suggest::closest(name, candidates.iter().map(String::as_str).filter(|c| !c.contains('$')));
+    let near = suggest::closest(
+        name,
+        candidates
+            .iter()
+            .map(String::as_str)
+            .filter(|c| !c.contains('$')),
+    );
     Finding {
         severity: Severity::Error,
         code: "unknown-function",
@@ -170,7 +246,10 @@ fn wrong_arity(unit: &Unit<'_>, call: &Call<'_>, name: &str, arities: &BTreeSet<
     Finding {
         severity: Severity::Error,
         code: "wrong-arity",
-        message: format!("`{name}` takes {} argument(s), and {given} are given", takes.join(" or ")),
+        message: format!(
+            "`{name}` takes {} argument(s), and {given} are given",
+            takes.join(" or ")
+        ),
         position: unit.at(call.position),
         length: call.call.name.chars().count(),
         help: None,
@@ -178,15 +257,34 @@ fn wrong_arity(unit: &Unit<'_>, call: &Call<'_>, name: &str, arities: &BTreeSet<
 }
 
 /// `param("x")`, `host("x")`, `hosts("x")` with a literal name: is there one?
-fn literal_name(unit: &Unit<'_>, call: &Call<'_>, header: Option<&Header>, names: &Names) -> Option<Finding> {
+fn literal_name(
+    unit: &Unit<'_>,
+    call: &Call<'_>,
+    header: Option<&Header>,
+    names: &Names,
+) -> Option<Finding> {
     if call.method || call.call.args.len() != 1 {
         return None;
     }
-    let Expr::StringConstant(name, position) = &call.call.args[0] else { return None };
+    let Expr::StringConstant(name, position) = &call.call.args[0] else {
+        return None;
+    };
     let (what, code, known): (&str, &'static str, Vec<&str>) = match call.call.name.as_str() {
-        "param" => ("parameter", "unknown-parameter", header?.parameters.iter().map(|p| p.name.as_str()).collect()),
-        "host" => ("host", "unknown-host", names.hosts.as_ref()?.iter().map(String::as_str).collect()),
-        "hosts" => ("group", "unknown-group", names.groups.as_ref()?.iter().map(String::as_str).collect()),
+        "param" => (
+            "parameter",
+            "unknown-parameter",
+            header?.parameters.iter().map(|p| p.name.as_str()).collect(),
+        ),
+        "host" => (
+            "host",
+            "unknown-host",
+            names.hosts.as_ref()?.iter().map(String::as_str).collect(),
+        ),
+        "hosts" => (
+            "group",
+            "unknown-group",
+            names.groups.as_ref()?.iter().map(String::as_str).collect(),
+        ),
         _ => return None,
     };
     if known.contains(&name.as_str()) {

@@ -27,26 +27,38 @@ fn unquoted(unit: &Unit<'_>, call: &FnCallExpr) -> Option<Finding> {
     if !matches!(call.name.as_str(), "run" | "probe") {
         return None;
     }
-    let Some(Expr::InterpolatedString(_, position)) = call.args.first() else { return None };
+    let Some(Expr::InterpolatedString(_, position)) = call.args.first() else {
+        return None;
+    };
     Some(Finding {
         severity: Severity::Warning,
         code: "unquoted-shell",
-        message: format!("the values in this text reach the shell of `{}` unquoted", call.name),
+        message: format!(
+            "the values in this text reach the shell of `{}` unquoted",
+            call.name
+        ),
         position: unit.at(*position),
         length: 1,
-        help: Some("write sh `…` before the text, which quotes every value, or give an array of words".into()),
+        help: Some(
+            "write sh `…` before the text, which quotes every value, or give an array of words"
+                .into(),
+        ),
     })
 }
 
 /// A module is read when it is imported; only a runbook acts.
 fn module_statement(unit: &Unit<'_>, statement: &Stmt) -> Option<Finding> {
-    if matches!(statement, Stmt::Import(..) | Stmt::Export(..) | Stmt::Var(..) | Stmt::Noop(..)) {
+    if matches!(
+        statement,
+        Stmt::Import(..) | Stmt::Export(..) | Stmt::Var(..) | Stmt::Noop(..)
+    ) {
         return None;
     }
     Some(Finding {
         severity: Severity::Error,
         code: "module-acts",
-        message: "a module holds functions and constants; this would act when it is imported".into(),
+        message: "a module holds functions and constants; this would act when it is imported"
+            .into(),
         position: unit.at(statement.position()),
         length: 1,
         help: Some("put it into a function and call it from a step".into()),

@@ -58,7 +58,11 @@ impl Unit<'_> {
     fn at(&self, position: rhai::Position) -> Option<SourcePosition> {
         let line = position.line()? as u32;
         let column = position.position().unwrap_or(1) as u32;
-        Some(SourcePosition { file: self.name.to_owned(), line, column })
+        Some(SourcePosition {
+            file: self.name.to_owned(),
+            line,
+            column,
+        })
     }
 }
 
@@ -88,7 +92,12 @@ pub fn check(sources: &SourceSet, names: &Names) -> (Option<Header>, Vec<Finding
         lints::check(unit, unit.name == sources.main, &mut findings);
     }
     findings.sort_by(|a, b| {
-        let place = |finding: &Finding| finding.position.as_ref().map(|p| (p.file.clone(), p.line, p.column));
+        let place = |finding: &Finding| {
+            finding
+                .position
+                .as_ref()
+                .map(|p| (p.file.clone(), p.line, p.column))
+        };
         (a.severity, place(a)).cmp(&(b.severity, place(b)))
     });
     findings.dedup();
@@ -101,8 +110,16 @@ fn header_finding(unit: &Unit<'_>, error: super::header::HeaderError) -> Finding
         severity: Severity::Error,
         code: "header",
         message: error.message,
-        position: Some(SourcePosition { file: unit.name.to_owned(), line, column }),
-        length: if error.position.is_some() { "runbook".len() } else { 1 },
+        position: Some(SourcePosition {
+            file: unit.name.to_owned(),
+            line,
+            column,
+        }),
+        length: if error.position.is_some() {
+            "runbook".len()
+        } else {
+            1
+        },
         help: error.help,
     }
 }

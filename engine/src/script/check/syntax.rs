@@ -8,7 +8,9 @@ use crate::model::SourcePosition;
 
 /// Parses a text.
 pub fn parse(engine: &Engine, name: &str, text: &str) -> Result<AST, Finding> {
-    let mut ast = engine.compile(text).map_err(|error| finding(name, text, &error))?;
+    let mut ast = engine
+        .compile(text)
+        .map_err(|error| finding(name, text, &error))?;
     ast.set_source(name);
     Ok(ast)
 }
@@ -17,30 +19,55 @@ fn finding(name: &str, text: &str, error: &rhai::ParseError) -> Finding {
     let position = error.position();
     let at = position.line().map_or_else(
         // At the end of the text: point behind its last line.
-        || (text.lines().count().max(1), text.lines().last().map_or(1, |line| line.chars().count() + 1)),
+        || {
+            (
+                text.lines().count().max(1),
+                text.lines()
+                    .last()
+                    .map_or(1, |line| line.chars().count() + 1),
+            )
+        },
         |line| (line, position.position().unwrap_or(1)),
     );
     let message = error.err_type().to_string();
     let word = word_at(text, at.0, at.1);
-    let removed = REMOVED.iter().find(|(symbol, _)| word.as_deref() == Some(symbol));
+    let removed = REMOVED
+        .iter()
+        .find(|(symbol, _)| word.as_deref() == Some(symbol));
     let (code, message, help) = match (removed, error.err_type()) {
-        (Some((symbol, why)), _) => ("not-in-language", format!("`{symbol}` is not part of the language"), Some((*why).to_owned())),
-        (None, ParseErrorType::VariableUndefined(variable)) => {
-            ("unknown-variable", format!("there is no variable `{variable}` here"), variable_help(variable))
-        }
+        (Some((symbol, why)), _) => (
+            "not-in-language",
+            format!("`{symbol}` is not part of the language"),
+            Some((*why).to_owned()),
+        ),
+        (None, ParseErrorType::VariableUndefined(variable)) => (
+            "unknown-variable",
+            format!("there is no variable `{variable}` here"),
+            variable_help(variable),
+        ),
         (None, ParseErrorType::ModuleUndefined(module)) => (
             "unknown-module",
             format!("there is no module `{module}` here"),
-            Some(format!("import it at the top: import \"std/{module}\" as {module};")),
+            Some(format!(
+                "import it at the top: import \"std/{module}\" as {module};"
+            )),
         ),
-        (None, ParseErrorType::MissingToken(token, _)) => ("syntax", message, Some(format!("a `{token}` is missing here"))),
+        (None, ParseErrorType::MissingToken(token, _)) => (
+            "syntax",
+            message,
+            Some(format!("a `{token}` is missing here")),
+        ),
         _ => ("syntax", message, None),
     };
     Finding {
         severity: Severity::Error,
         code,
         message,
-        position: Some(SourcePosition { file: name.to_owned(), line: at.0 as u32, column: at.1 as u32 }),
+        position: Some(SourcePosition {
+            file: name.to_owned(),
+            line: at.0 as u32,
+            column: at.1 as u32,
+        }),
         length: word.map_or(1, |word| word.chars().count()),
         help,
     }
@@ -67,7 +94,9 @@ pub fn word_at(text: &str, line: usize, column: usize) -> Option<String> {
 
 /// The modules that a text imports, with the place of each import. Nothing for a text that does not parse.
 pub fn imports_of(name: &str, text: &str) -> Vec<(String, SourcePosition)> {
-    let Ok(ast) = bare().compile(text) else { return Vec::new() };
+    let Ok(ast) = bare().compile(text) else {
+        return Vec::new();
+    };
     let mut imports = Vec::new();
     ast.walk(&mut |path| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last()

@@ -13,7 +13,9 @@ use crate::operation::{Action, Assertion};
 type Checked = Result<(), Box<EvalAltResult>>;
 
 fn assert(session: &Session, context: &NativeCallContext, assertion: &Assertion) -> Checked {
-    session.perform(context, Target::Run, Action::Assert(assertion)).map(|_| ())
+    session
+        .perform(context, Target::Run, Action::Assert(assertion))
+        .map(|_| ())
 }
 
 /// Plain data in which a text made from an unknown value is unknown as a whole.
@@ -29,7 +31,11 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
     engine.register_fn(
         "expect",
-        move |context: NativeCallContext, what: &str, actual: Dynamic, wanted: Dynamic| -> Checked {
+        move |context: NativeCallContext,
+              what: &str,
+              actual: Dynamic,
+              wanted: Dynamic|
+              -> Checked {
             let assertion = Assertion {
                 word: "expect",
                 claim: what.to_owned(),
@@ -46,10 +52,17 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
             let actual = plain(&context, &condition)?;
             if !matches!(actual, Value::Bool(_) | Value::Unknown(_)) {
                 let kind = condition.type_name();
-                return Err(misuse(&context, format!("ensure takes a condition (true or false), not a {kind}")));
+                return Err(misuse(
+                    &context,
+                    format!("ensure takes a condition (true or false), not a {kind}"),
+                ));
             }
-            let assertion =
-                Assertion { word: "ensure", claim: message.to_owned(), actual, wanted: Value::Bool(true) };
+            let assertion = Assertion {
+                word: "ensure",
+                claim: message.to_owned(),
+                actual,
+                wanted: Value::Bool(true),
+            };
             assert(&words, &context, &assertion)
         },
     );

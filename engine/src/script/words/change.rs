@@ -38,10 +38,12 @@ fn call(
     arguments: Vec<Dynamic>,
 ) -> Result<Dynamic, Failure> {
     let _inside = scope::enter_phase(phase);
-    closure.call_within_context::<Dynamic>(context, arguments).map_err(|error| match failure::understand(&error) {
-        Stop::Failure(failure) => failure,
-        Stop::Finish(_) => Failure::Misuse("`finish` is not allowed inside a change".into()),
-    })
+    closure
+        .call_within_context::<Dynamic>(context, arguments)
+        .map_err(|error| match failure::understand(&error) {
+            Stop::Failure(failure) => failure,
+            Stop::Finish(_) => Failure::Misuse("`finish` is not allowed inside a change".into()),
+        })
 }
 
 impl Change for ScriptedChange<'_> {
@@ -50,7 +52,10 @@ impl Change for ScriptedChange<'_> {
     }
 
     fn arguments(&self) -> Value {
-        Value::from_entries([("what", Value::from(self.what.clone())), ("want", self.want.clone())])
+        Value::from_entries([
+            ("what", Value::from(self.what.clone())),
+            ("want", self.want.clone()),
+        ])
     }
 
     fn summary(&self) -> String {
@@ -62,10 +67,17 @@ impl Change for ScriptedChange<'_> {
     }
 
     fn observe(&self, _: &dyn ObservingFleet, _: &Cancel) -> Result<Image, Failure> {
-        let observed = call(self.context, &self.observe, Phase::Looking { of: "`observe`" }, Vec::new())?;
+        let observed = call(
+            self.context,
+            &self.observe,
+            Phase::Looking { of: "`observe`" },
+            Vec::new(),
+        )?;
         match unknown::inside(&observed) {
             Some(unknown) => Err(Failure::PlanEnds(unknown)),
-            None => to_value(&observed).map(Image::Value).map_err(Failure::Misuse),
+            None => to_value(&observed)
+                .map(Image::Value)
+                .map_err(Failure::Misuse),
         }
     }
 
@@ -73,8 +85,16 @@ impl Change for ScriptedChange<'_> {
         Ok(Image::Value(self.want.clone()))
     }
 
-    fn apply(&self, _: &dyn ActingFleet, _: &Image, after: &Image, _: &Cancel) -> Result<(), Failure> {
-        let phase = Phase::Applying { key: self.key.clone() };
+    fn apply(
+        &self,
+        _: &dyn ActingFleet,
+        _: &Image,
+        after: &Image,
+        _: &Cancel,
+    ) -> Result<(), Failure> {
+        let phase = Phase::Applying {
+            key: self.key.clone(),
+        };
         call(self.context, &self.apply, phase, vec![of_image(after)]).map(|_| ())
     }
 
@@ -102,12 +122,22 @@ fn of_image(image: &Image) -> Dynamic {
 /// Registers the words.
 pub fn register(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
-    engine.register_fn("change", move |context: NativeCallContext, description: Map| change(&words, &context, description));
+    engine.register_fn(
+        "change",
+        move |context: NativeCallContext, description: Map| change(&words, &context, description),
+    );
     let words = session.clone();
     engine.register_fn(
         "on_undo",
-        move |context: NativeCallContext, what: &str, action: FnPtr| -> Result<(), Box<EvalAltResult>> {
-            let telling = Telling { word: "on_undo", text: what.to_owned(), rows: Value::Null };
+        move |context: NativeCallContext,
+              what: &str,
+              action: FnPtr|
+              -> Result<(), Box<EvalAltResult>> {
+            let telling = Telling {
+                word: "on_undo",
+                text: what.to_owned(),
+                rows: Value::Null,
+            };
             let (_, key) = words.perform_as(&context, Target::Run, Action::Tell(&telling))?;
             words.keep_for_undo(&context, key, &action, None);
             Ok(())
@@ -115,32 +145,57 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
     );
 }
 
-fn change(session: &Session, context: &NativeCallContext, description: Map) -> Result<Dynamic, Box<EvalAltResult>> {
-    let (change, target, undo) = described(context, description).map_err(|why| misuse(context, why))?;
+fn change(
+    session: &Session,
+    context: &NativeCallContext,
+    description: Map,
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    let (change, target, undo) =
+        described(context, description).map_err(|why| misuse(context, why))?;
     let (value, key) = session.perform_as(context, target, Action::Change(&change))?;
-    session.keep_for_undo(context, key, undo.as_ref().unwrap_or(&change.apply), Some(&change.observe));
+    session.keep_for_undo(
+        context,
+        key,
+        undo.as_ref().unwrap_or(&change.apply),
+        Some(&change.observe),
+    );
     Ok(to_dynamic(&value))
 }
 
 type Described<'a> = (ScriptedChange<'a>, Target, Option<FnPtr>);
 
-fn described<'a>(context: &'a NativeCallContext<'a>, description: Map) -> Result<Described<'a>, String> {
+fn described<'a>(
+    context: &'a NativeCallContext<'a>,
+    description: Map,
+) -> Result<Described<'a>, String> {
     let mut options = Options::of("change", description);
     let target = match options.take("target") {
         None => Target::Run,
         Some(target) => match target.read_lock::<Host>() {
             Some(host) => host.target(),
-            None => return Err(format!("change: `target` is a host, not a {}", target.type_name())),
+            None => {
+                return Err(format!(
+                    "change: `target` is a host, not a {}",
+                    target.type_name()
+                ));
+            }
         },
     };
-    let what = options.text("what")?.ok_or("change needs `what`: in words, what it changes")?;
-    let want = options.take("want").ok_or("change needs `want`: the state that is wanted")?;
+    let what = options
+        .text("what")?
+        .ok_or("change needs `what`: in words, what it changes")?;
+    let want = options
+        .take("want")
+        .ok_or("change needs `want`: the state that is wanted")?;
     let mut closure = |name| -> Result<Option<FnPtr>, String> {
-        let Some(value) = options.take(name) else { return Ok(None) };
+        let Some(value) = options.take(name) else {
+            return Ok(None);
+        };
         let kind = value.type_name().to_owned();
-        value.try_cast::<FnPtr>().map(|closure| Some(detached(&closure))).ok_or(format!(
-            "change: `{name}` is a closure, not a {kind}"
-        ))
+        value
+            .try_cast::<FnPtr>()
+            .map(|closure| Some(detached(&closure)))
+            .ok_or(format!("change: `{name}` is a closure, not a {kind}"))
     };
     let observe = closure("observe")?.ok_or("change needs `observe: || …`: the state as it is")?;
     let apply = closure("apply")?.ok_or("change needs `apply: |to| …`: how to get to a state")?;
@@ -149,7 +204,10 @@ fn described<'a>(context: &'a NativeCallContext<'a>, description: Map) -> Result
     let affects = affects(options.take("affects"))?;
     options.end()?;
     if let Some(unknown) = unknown::inside(&want) {
-        return Err(format!("change: `want` is not known before the run ({})", unknown.because));
+        return Err(format!(
+            "change: `want` is not known before the run ({})",
+            unknown.because
+        ));
     }
     let change = ScriptedChange {
         context,
@@ -176,26 +234,46 @@ pub struct BoundUndo<'a> {
 impl BoundUndo<'_> {
     /// Calls the closure of `on_undo`: its words are operations of their own.
     pub fn perform(&self) -> Result<(), Failure> {
-        self.call(&self.action.action, Phase::Operations, Vec::new()).map(|_| ())
+        self.call(&self.action.action, Phase::Operations, Vec::new())
+            .map(|_| ())
     }
 
     #[allow(deprecated)] // the interpreter's only way to use a kept call context; volatile, so the version is pinned
-    fn call(&self, closure: &FnPtr, phase: Phase, arguments: Vec<Dynamic>) -> Result<Dynamic, Failure> {
-        call(&self.action.context.create_context(self.engine), closure, phase, arguments)
+    fn call(
+        &self,
+        closure: &FnPtr,
+        phase: Phase,
+        arguments: Vec<Dynamic>,
+    ) -> Result<Dynamic, Failure> {
+        call(
+            &self.action.context.create_context(self.engine),
+            closure,
+            phase,
+            arguments,
+        )
     }
 }
 
 impl ScriptedUndo for BoundUndo<'_> {
     fn observe(&self) -> Result<Option<Image>, Failure> {
-        let Some(observe) = &self.action.observe else { return Ok(None) };
+        let Some(observe) = &self.action.observe else {
+            return Ok(None);
+        };
         let observed = self.call(observe, Phase::Looking { of: "`observe`" }, Vec::new())?;
         match unknown::inside(&observed) {
             Some(unknown) => Err(Failure::PlanEnds(unknown)),
-            None => to_value(&observed).map(|value| Some(Image::Value(value))).map_err(Failure::Misuse),
+            None => to_value(&observed)
+                .map(|value| Some(Image::Value(value)))
+                .map_err(Failure::Misuse),
         }
     }
 
     fn apply(&self, key: &OperationKey, to: &Image) -> Result<(), Failure> {
-        self.call(&self.action.action, Phase::Applying { key: key.clone() }, vec![of_image(to)]).map(|_| ())
+        self.call(
+            &self.action.action,
+            Phase::Applying { key: key.clone() },
+            vec![of_image(to)],
+        )
+        .map(|_| ())
     }
 }

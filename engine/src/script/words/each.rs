@@ -23,13 +23,19 @@ type BranchResult = Result<Dynamic, Box<EvalAltResult>>;
 /// Registers the word.
 pub fn register(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
-    engine.register_fn("each", move |context: NativeCallContext, items: Dynamic, body: FnPtr| {
-        each(&words, &context, items, Map::new(), &body)
-    });
+    engine.register_fn(
+        "each",
+        move |context: NativeCallContext, items: Dynamic, body: FnPtr| {
+            each(&words, &context, items, Map::new(), &body)
+        },
+    );
     let words = session.clone();
-    engine.register_fn("each", move |context: NativeCallContext, items: Dynamic, options: Map, body: FnPtr| {
-        each(&words, &context, items, options, &body)
-    });
+    engine.register_fn(
+        "each",
+        move |context: NativeCallContext, items: Dynamic, options: Map, body: FnPtr| {
+            each(&words, &context, items, options, &body)
+        },
+    );
 }
 
 /// A closure whose captured variables are its own copies: captured ones are shared behind a lock that a method call
@@ -62,7 +68,10 @@ fn plan(options: Map) -> Result<Plan, String> {
     let plan = Plan {
         parallel: options.count("parallel")?.unwrap_or(1).max(1),
         canary: options.count("canary")?.unwrap_or(0),
-        stop_after: options.count("stop_after")?.unwrap_or(max_failures + 1).max(1),
+        stop_after: options
+            .count("stop_after")?
+            .unwrap_or(max_failures + 1)
+            .max(1),
         max_failures,
         pause: options.duration("pause")?.unwrap_or_default(),
     };
@@ -78,10 +87,16 @@ fn each(
     body: &FnPtr,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     if let Some(unknown) = items.read_lock::<Unknown>() {
-        return Err(failure::raise(Failure::PlanEnds(unknown.clone()), context.call_position()));
+        return Err(failure::raise(
+            Failure::PlanEnds(unknown.clone()),
+            context.call_position(),
+        ));
     }
     let Some(items) = items.read_lock::<Array>().map(|items| items.clone()) else {
-        return Err(misuse(context, format!("each goes through an array, not a {}", items.type_name())));
+        return Err(misuse(
+            context,
+            format!("each goes through an array, not a {}", items.type_name()),
+        ));
     };
     let mut plan = plan(options).map_err(|why| misuse(context, why))?;
     plan.parallel = session.executor().parallel(plan.parallel);
@@ -94,23 +109,45 @@ fn each(
         .into_iter()
         .map(|label| outer.path().join(Segment::Branch { nth, label }))
         .collect();
-    let branches = Branches { session, context, items: &items, paths: &paths, body, plan: &plan };
+    let branches = Branches {
+        session,
+        context,
+        items: &items,
+        paths: &paths,
+        body,
+        plan: &plan,
+    };
     let results = branches.run();
     gather(context, &paths, results, &plan)
 }
 
 /// Inside the closures of changes and waits there are no branches: the items in order.
-fn plain(context: &NativeCallContext, items: &Array, body: &FnPtr) -> Result<Dynamic, Box<EvalAltResult>> {
+fn plain(
+    context: &NativeCallContext,
+    items: &Array,
+    body: &FnPtr,
+) -> Result<Dynamic, Box<EvalAltResult>> {
     let body = detached(body);
-    let results = items.iter().map(|item| body.call_within_context::<Dynamic>(context, (item.flatten_clone(),)));
-    results.collect::<Result<Array, _>>().map(Dynamic::from_array)
+    let results = items
+        .iter()
+        .map(|item| body.call_within_context::<Dynamic>(context, (item.flatten_clone(),)));
+    results
+        .collect::<Result<Array, _>>()
+        .map(Dynamic::from_array)
 }
 
 /// A branch is named after its item where that has a name of its own, else by its index, so that a key means the
 /// same item also when others come or go.
 fn labels(items: &Array) -> Vec<String> {
     let names: Vec<Option<String>> = items.iter().map(name).collect();
-    let unique = |name: &String| names.iter().flatten().filter(|other| *other == name).count() == 1;
+    let unique = |name: &String| {
+        names
+            .iter()
+            .flatten()
+            .filter(|other| *other == name)
+            .count()
+            == 1
+    };
     names
         .iter()
         .enumerate()
@@ -132,7 +169,8 @@ fn name(item: &Dynamic) -> Option<String> {
         let short = !text.is_empty() && text.len() <= 80 && !text.contains(char::is_control);
         return short.then(|| text.to_string());
     }
-    item.read_lock::<Map>().and_then(|map| map.get("name").and_then(name))
+    item.read_lock::<Map>()
+        .and_then(|map| map.get("name").and_then(name))
 }
 
 struct Branches<'a> {
@@ -147,8 +185,11 @@ struct Branches<'a> {
 impl Branches<'_> {
     /// One result per item; none for a branch that was not begun.
     fn run(&self) -> Vec<Option<BranchResult>> {
-        let results: Mutex<Vec<Option<BranchResult>>> =
-            Mutex::new(std::iter::repeat_with(|| None).take(self.items.len()).collect());
+        let results: Mutex<Vec<Option<BranchResult>>> = Mutex::new(
+            std::iter::repeat_with(|| None)
+                .take(self.items.len())
+                .collect(),
+        );
         let failures = AtomicUsize::new(0);
         let mut begun = 0;
         while begun < self.items.len() {
@@ -163,7 +204,9 @@ impl Branches<'_> {
             self.batch(begun..end, &results, &failures);
             begun = end;
             let enough = failures.load(Ordering::SeqCst) >= self.plan.stop_after;
-            if enough || (begun < self.items.len() && !self.session.executor().pause(self.plan.pause)) {
+            if enough
+                || (begun < self.items.len() && !self.session.executor().pause(self.plan.pause))
+            {
                 break;
             }
         }
@@ -199,7 +242,9 @@ impl Branches<'_> {
         }
         std::thread::scope(|threads| {
             for _ in 0..workers {
-                let spawned = std::thread::Builder::new().stack_size(STACK).spawn_scoped(threads, work);
+                let spawned = std::thread::Builder::new()
+                    .stack_size(STACK)
+                    .spawn_scoped(threads, work);
                 if spawned.is_err() {
                     // No further thread to be had: this one does the work.
                     work();
@@ -215,10 +260,16 @@ impl Branches<'_> {
         executor.branch_started(path);
         let body = detached(self.body);
         let item = self.items[index].flatten_clone();
-        let called = catch_unwind(AssertUnwindSafe(|| body.call_within_context::<Dynamic>(self.context, (item,))));
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            body.call_within_context::<Dynamic>(self.context, (item,))
+        }));
         let result = called.unwrap_or_else(|_| {
-            let report = Report::new("the engine panicked in this branch; this is a defect of runbook");
-            Err(failure::raise(Failure::Failed(report), self.context.call_position()))
+            let report =
+                Report::new("the engine panicked in this branch; this is a defect of runbook");
+            Err(failure::raise(
+                Failure::Failed(report),
+                self.context.call_position(),
+            ))
         });
         let result = self.plan_end(path, result);
         executor.branch_ended(path, result.is_err());
@@ -231,8 +282,12 @@ impl Branches<'_> {
             Err(error) => error,
             done => return done,
         };
-        let Stop::Failure(Failure::PlanEnds(unknown)) = failure::understand(&error) else { return Err(error) };
-        let source = failure::places(&error, &self.session.parts.script).into_iter().next();
+        let Stop::Failure(Failure::PlanEnds(unknown)) = failure::understand(&error) else {
+            return Err(error);
+        };
+        let source = failure::places(&error, &self.session.parts.script)
+            .into_iter()
+            .next();
         let note = PlanNote {
             scope: path.clone(),
             because: unknown.because.clone(),
@@ -256,12 +311,20 @@ fn gather(
     let mut failed: Vec<(String, Box<EvalAltResult>)> = Vec::new();
     let mut not_begun = 0;
     for (path, result) in paths.iter().zip(results) {
-        let label = path.branches().last().copied().unwrap_or_default().to_owned();
+        let label = path
+            .branches()
+            .last()
+            .copied()
+            .unwrap_or_default()
+            .to_owned();
         match result {
             Some(Ok(value)) => values.push(value),
             Some(Err(error)) => {
                 let mut tolerated = Map::new();
-                tolerated.insert("error".into(), failure::understand(&error).to_string().into());
+                tolerated.insert(
+                    "error".into(),
+                    failure::understand(&error).to_string().into(),
+                );
                 values.push(tolerated.into());
                 failed.push((label, error));
             }
@@ -272,7 +335,10 @@ fn gather(
         }
     }
     let tolerable = failed.iter().all(|(_, error)| {
-        matches!(failure::understand(error), Stop::Failure(Failure::Failed(_) | Failure::Unreachable(_)))
+        matches!(
+            failure::understand(error),
+            Stop::Failure(Failure::Failed(_) | Failure::Unreachable(_))
+        )
     });
     if not_begun == 0 && tolerable && failed.len() <= plan.max_failures {
         return Ok(values.into());
@@ -280,7 +346,10 @@ fn gather(
     // What a script cannot catch goes before what it can, so that nothing hides a poisoned journal or an open question.
     failed.sort_by_key(|(_, error)| urgency(&failure::understand(error)));
     if failed.is_empty() {
-        return Err(failure::raise(Failure::Interrupted, context.call_position()));
+        return Err(failure::raise(
+            Failure::Interrupted,
+            context.call_position(),
+        ));
     }
     let (_, first) = failed.swap_remove(0);
     if failed.is_empty() || !tolerable {
@@ -294,32 +363,53 @@ fn with_others(
     failed: &[(String, Box<EvalAltResult>)],
     context: &NativeCallContext,
 ) -> Box<EvalAltResult> {
-    let stops: Vec<(&String, Stop)> = failed.iter().map(|(label, error)| (label, failure::understand(error))).collect();
-    let others: Vec<String> = stops.iter().map(|(label, stop)| format!("{label}: {stop}")).collect();
+    let stops: Vec<(&String, Stop)> = failed
+        .iter()
+        .map(|(label, error)| (label, failure::understand(error)))
+        .collect();
+    let others: Vec<String> = stops
+        .iter()
+        .map(|(label, stop)| format!("{label}: {stop}"))
+        .collect();
     let extend = |mut report: Report| {
         for (_, stop) in &stops {
             if let Stop::Failure(Failure::Failed(other) | Failure::Unreachable(other)) = stop {
-                report.related.extend(other.operation.iter().chain(&other.related).cloned());
+                report
+                    .related
+                    .extend(other.operation.iter().chain(&other.related).cloned());
             }
         }
-        let more = format!("{} more failed in the same each:\n{}", others.len(), others.join("\n"));
-        report.detail = Some(report.detail.map_or(more.clone(), |detail| format!("{detail}\n{more}")));
+        let more = format!(
+            "{} more failed in the same each:\n{}",
+            others.len(),
+            others.join("\n")
+        );
+        report.detail = Some(
+            report
+                .detail
+                .map_or(more.clone(), |detail| format!("{detail}\n{more}")),
+        );
         report
     };
     match failure::understand(&first) {
         Stop::Failure(Failure::Failed(report)) => {
             failure::raise(Failure::Failed(extend(report)), place_of(&first, context))
         }
-        Stop::Failure(Failure::Unreachable(report)) => {
-            failure::raise(Failure::Unreachable(extend(report)), place_of(&first, context))
-        }
+        Stop::Failure(Failure::Unreachable(report)) => failure::raise(
+            Failure::Unreachable(extend(report)),
+            place_of(&first, context),
+        ),
         _ => first,
     }
 }
 
 fn place_of(error: &EvalAltResult, context: &NativeCallContext) -> rhai::Position {
     let place = error.position();
-    if place.is_none() { context.call_position() } else { place }
+    if place.is_none() {
+        context.call_position()
+    } else {
+        place
+    }
 }
 
 fn urgency(stop: &Stop) -> u8 {

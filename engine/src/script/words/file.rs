@@ -55,32 +55,56 @@ fn change(
     let change = ChangeFile::new(file.target.clone(), file.path.clone(), edit)
         .mode(attributes.mode)
         .owner(attributes.owner.0, attributes.owner.1);
-    session.perform(context, file.target.clone(), Action::Change(&change)).map(|value| to_dynamic(&value))
+    session
+        .perform(context, file.target.clone(), Action::Change(&change))
+        .map(|value| to_dynamic(&value))
 }
 
 /// Registers the words.
 pub fn register(engine: &mut Engine, session: &Arc<Session>) {
     engine.register_type_with_name::<FileOfHost>("file");
-    engine.register_fn("to_string", |file: &mut FileOfHost| format!("{}:{}", file.target, file.path));
+    engine.register_fn("to_string", |file: &mut FileOfHost| {
+        format!("{}:{}", file.target, file.path)
+    });
     engine.register_get("path", |file: &mut FileOfHost| file.path.to_string());
     engine.register_fn(
         "file",
-        |context: NativeCallContext, host: Host, path: &str| -> Result<FileOfHost, Box<EvalAltResult>> {
+        |context: NativeCallContext,
+         host: Host,
+         path: &str|
+         -> Result<FileOfHost, Box<EvalAltResult>> {
             if let Some(unknown) = unknown::in_text(path) {
-                return Err(failure::raise(Failure::PlanEnds(unknown), context.call_position()));
+                return Err(failure::raise(
+                    Failure::PlanEnds(unknown),
+                    context.call_position(),
+                ));
             }
             let path = TargetPath::parse(path).map_err(|why| misuse(&context, why))?;
-            Ok(FileOfHost { target: host.target(), path })
+            Ok(FileOfHost {
+                target: host.target(),
+                path,
+            })
         },
     );
-    for (word, question) in
-        [("read", FileQuestion::Read), ("exists", FileQuestion::Exists), ("stat", FileQuestion::Stat)]
-    {
+    for (word, question) in [
+        ("read", FileQuestion::Read),
+        ("exists", FileQuestion::Exists),
+        ("stat", FileQuestion::Stat),
+    ] {
         let words = session.clone();
-        engine.register_fn(word, move |context: NativeCallContext, file: FileOfHost| -> Evaluated {
-            let look = LookAtFile { target: file.target.clone(), path: file.path.clone(), question };
-            words.perform(&context, file.target, Action::Observe(&look)).map(|value| to_dynamic(&value))
-        });
+        engine.register_fn(
+            word,
+            move |context: NativeCallContext, file: FileOfHost| -> Evaluated {
+                let look = LookAtFile {
+                    target: file.target.clone(),
+                    path: file.path.clone(),
+                    question,
+                };
+                words
+                    .perform(&context, file.target, Action::Observe(&look))
+                    .map(|value| to_dynamic(&value))
+            },
+        );
     }
     writing(engine, session);
     editing(engine, session);
@@ -89,51 +113,96 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
 
 fn writing(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
-    engine.register_fn("write", move |context: NativeCallContext, file: FileOfHost, text: ImmutableString| -> Evaluated {
-        change(&words, &context, &file, FileEdit::Write(text.to_string()), Attributes::default())
-    });
-    let words = session.clone();
     engine.register_fn(
         "write",
-        move |context: NativeCallContext, file: FileOfHost, text: ImmutableString, options: Map| -> Evaluated {
-            let attributes = attributes("write", options).map_err(|why| misuse(&context, why))?;
-            change(&words, &context, &file, FileEdit::Write(text.to_string()), attributes)
+        move |context: NativeCallContext, file: FileOfHost, text: ImmutableString| -> Evaluated {
+            change(
+                &words,
+                &context,
+                &file,
+                FileEdit::Write(text.to_string()),
+                Attributes::default(),
+            )
         },
     );
     let words = session.clone();
-    engine.register_fn("remove", move |context: NativeCallContext, file: FileOfHost| -> Evaluated {
-        change(&words, &context, &file, FileEdit::Remove, Attributes::default())
-    });
+    engine.register_fn(
+        "write",
+        move |context: NativeCallContext,
+              file: FileOfHost,
+              text: ImmutableString,
+              options: Map|
+              -> Evaluated {
+            let attributes = attributes("write", options).map_err(|why| misuse(&context, why))?;
+            change(
+                &words,
+                &context,
+                &file,
+                FileEdit::Write(text.to_string()),
+                attributes,
+            )
+        },
+    );
+    let words = session.clone();
+    engine.register_fn(
+        "remove",
+        move |context: NativeCallContext, file: FileOfHost| -> Evaluated {
+            change(
+                &words,
+                &context,
+                &file,
+                FileEdit::Remove,
+                Attributes::default(),
+            )
+        },
+    );
 }
 
 fn editing(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
-    engine.register_fn("edit", move |context: NativeCallContext, file: FileOfHost, closure: FnPtr| -> Evaluated {
-        let closure = detached(&closure);
-        let edit = |text: &str| -> Result<String, Failure> {
-            let _inside = scope::enter_phase(Phase::Looking { of: "the closure of edit" });
-            let edited = closure.call_within_context::<Dynamic>(&context, (text.to_owned(),));
-            let edited = edited.map_err(|error| match failure::understand(&error) {
-                Stop::Failure(failure) => failure,
-                Stop::Finish(_) => Failure::Misuse("`finish` is not allowed inside edit".into()),
-            })?;
-            match edited.read_lock::<ImmutableString>() {
-                Some(text) => Ok(text.to_string()),
-                None => Err(Failure::Misuse(format!(
-                    "the closure of edit must return the new text, not a {}",
-                    edited.type_name()
-                ))),
-            }
-        };
-        change(&words, &context, &file, FileEdit::Edit(Box::new(edit)), Attributes::default())
-    });
+    engine.register_fn(
+        "edit",
+        move |context: NativeCallContext, file: FileOfHost, closure: FnPtr| -> Evaluated {
+            let closure = detached(&closure);
+            let edit = |text: &str| -> Result<String, Failure> {
+                let _inside = scope::enter_phase(Phase::Looking {
+                    of: "the closure of edit",
+                });
+                let edited = closure.call_within_context::<Dynamic>(&context, (text.to_owned(),));
+                let edited = edited.map_err(|error| match failure::understand(&error) {
+                    Stop::Failure(failure) => failure,
+                    Stop::Finish(_) => {
+                        Failure::Misuse("`finish` is not allowed inside edit".into())
+                    }
+                })?;
+                match edited.read_lock::<ImmutableString>() {
+                    Some(text) => Ok(text.to_string()),
+                    None => Err(Failure::Misuse(format!(
+                        "the closure of edit must return the new text, not a {}",
+                        edited.type_name()
+                    ))),
+                }
+            };
+            change(
+                &words,
+                &context,
+                &file,
+                FileEdit::Edit(Box::new(edit)),
+                Attributes::default(),
+            )
+        },
+    );
 }
 
 fn keys(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
     engine.register_fn(
         "set_line",
-        move |context: NativeCallContext, file: FileOfHost, key: &str, value: Dynamic| -> Evaluated {
+        move |context: NativeCallContext,
+              file: FileOfHost,
+              key: &str,
+              value: Dynamic|
+              -> Evaluated {
             let edit = set_line(key, &value, "=").map_err(|why| misuse(&context, why))?;
             change(&words, &context, &file, edit, Attributes::default())
         },
@@ -141,7 +210,12 @@ fn keys(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
     engine.register_fn(
         "set_line",
-        move |context: NativeCallContext, file: FileOfHost, key: &str, value: Dynamic, separator: &str| -> Evaluated {
+        move |context: NativeCallContext,
+              file: FileOfHost,
+              key: &str,
+              value: Dynamic,
+              separator: &str|
+              -> Evaluated {
             let edit = set_line(key, &value, separator).map_err(|why| misuse(&context, why))?;
             change(&words, &context, &file, edit, Attributes::default())
         },
@@ -149,7 +223,11 @@ fn keys(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
     engine.register_fn(
         "set_yaml",
-        move |context: NativeCallContext, file: FileOfHost, key: Dynamic, value: Dynamic| -> Evaluated {
+        move |context: NativeCallContext,
+              file: FileOfHost,
+              key: Dynamic,
+              value: Dynamic|
+              -> Evaluated {
             let edit = set_yaml(&key, &value).map_err(|why| misuse(&context, why))?;
             change(&words, &context, &file, edit, Attributes::default())
         },
@@ -158,18 +236,34 @@ fn keys(engine: &mut Engine, session: &Arc<Session>) {
 
 fn set_line(key: &str, value: &Dynamic, separator: &str) -> Result<FileEdit<'static>, String> {
     if !matches!(separator.trim(), "=" | ":") {
-        return Err(format!("set_line: the separator is `=` or `:` with spaces around it, not {separator:?}"));
+        return Err(format!(
+            "set_line: the separator is `=` or `:` with spaces around it, not {separator:?}"
+        ));
     }
     let value = to_value(value)?.to_string();
-    Ok(FileEdit::SetLine { key: key.to_owned(), value, separator: separator.to_owned() })
+    Ok(FileEdit::SetLine {
+        key: key.to_owned(),
+        value,
+        separator: separator.to_owned(),
+    })
 }
 
 /// The key is a text (one key, dots and all) or an array of keys, outermost first.
 fn set_yaml(key: &Dynamic, value: &Dynamic) -> Result<FileEdit<'static>, String> {
     let path = match to_value(key)? {
         crate::model::Value::Text(key) if !key.is_empty() => vec![key],
-        crate::model::Value::List(keys) if !keys.is_empty() => keys.iter().map(ToString::to_string).collect(),
-        _ => return Err("set_yaml: the key is a text, or an array of texts for a key in a map in a map".into()),
+        crate::model::Value::List(keys) if !keys.is_empty() => {
+            keys.iter().map(ToString::to_string).collect()
+        }
+        _ => {
+            return Err(
+                "set_yaml: the key is a text, or an array of texts for a key in a map in a map"
+                    .into(),
+            );
+        }
     };
-    Ok(FileEdit::SetYaml { path, value: to_value(value)? })
+    Ok(FileEdit::SetYaml {
+        path,
+        value: to_value(value)?,
+    })
 }

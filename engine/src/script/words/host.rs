@@ -51,55 +51,96 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
     engine.register_fn("!=", |a: Host, b: Host| a != b);
     lookup(engine, session);
     let words = session.clone();
-    engine.register_fn("var", move |context: NativeCallContext, host: Host, name: &str| variable(&words, &context, &host, name));
+    engine.register_fn(
+        "var",
+        move |context: NativeCallContext, host: Host, name: &str| {
+            variable(&words, &context, &host, name)
+        },
+    );
     let words = session.clone();
-    engine.register_fn("probe", move |context: NativeCallContext, host: Host, command: Dynamic| {
-        probe(&words, &context, host.target(), &command, Map::new())
-    });
+    engine.register_fn(
+        "probe",
+        move |context: NativeCallContext, host: Host, command: Dynamic| {
+            probe(&words, &context, host.target(), &command, Map::new())
+        },
+    );
     let words = session.clone();
-    engine.register_fn("probe", move |context: NativeCallContext, host: Host, command: Dynamic, options: Map| {
-        probe(&words, &context, host.target(), &command, options)
-    });
+    engine.register_fn(
+        "probe",
+        move |context: NativeCallContext, host: Host, command: Dynamic, options: Map| {
+            probe(&words, &context, host.target(), &command, options)
+        },
+    );
     let words = session.clone();
-    engine.register_fn("run", move |context: NativeCallContext, host: Host, command: Dynamic| {
-        run(&words, &context, host.target(), &command, Map::new())
-    });
+    engine.register_fn(
+        "run",
+        move |context: NativeCallContext, host: Host, command: Dynamic| {
+            run(&words, &context, host.target(), &command, Map::new())
+        },
+    );
     let words = session.clone();
-    engine.register_fn("run", move |context: NativeCallContext, host: Host, command: Dynamic, options: Map| {
-        run(&words, &context, host.target(), &command, options)
-    });
+    engine.register_fn(
+        "run",
+        move |context: NativeCallContext, host: Host, command: Dynamic, options: Map| {
+            run(&words, &context, host.target(), &command, options)
+        },
+    );
 }
 
 fn lookup(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
-    engine.register_fn("host", move |context: NativeCallContext, name: &str| -> Result<Host, Box<EvalAltResult>> {
-        let known = HostName::parse(name).ok().filter(|name| words.parts.inventory.hosts().any(|host| host == name));
-        let Some(name) = known else {
-            return Err(misuse(&context, unknown_host(&words, name)));
-        };
-        if words.parts.hosts.contains(&name) {
-            Ok(Host(name))
-        } else {
-            Err(misuse(&context, format!("host `{name}` is left out by --limit")))
-        }
-    });
+    engine.register_fn(
+        "host",
+        move |context: NativeCallContext, name: &str| -> Result<Host, Box<EvalAltResult>> {
+            let known = HostName::parse(name)
+                .ok()
+                .filter(|name| words.parts.inventory.hosts().any(|host| host == name));
+            let Some(name) = known else {
+                return Err(misuse(&context, unknown_host(&words, name)));
+            };
+            if words.parts.hosts.contains(&name) {
+                Ok(Host(name))
+            } else {
+                Err(misuse(
+                    &context,
+                    format!("host `{name}` is left out by --limit"),
+                ))
+            }
+        },
+    );
     let words = session.clone();
     engine.register_fn("hosts", move || -> Array {
-        words.parts.hosts.iter().map(|name| Dynamic::from(Host(name.clone()))).collect()
+        words
+            .parts
+            .hosts
+            .iter()
+            .map(|name| Dynamic::from(Host(name.clone())))
+            .collect()
     });
     let words = session.clone();
-    engine.register_fn("hosts", move |context: NativeCallContext, group: &str| -> Result<Array, Box<EvalAltResult>> {
-        let Some(members) = words.parts.inventory.group(group) else {
-            return Err(misuse(&context, format!("the inventory has no group `{group}`")));
-        };
-        let chosen = members.into_iter().filter(|name| words.parts.hosts.contains(name));
-        Ok(chosen.map(|name| Dynamic::from(Host(name))).collect())
-    });
+    engine.register_fn(
+        "hosts",
+        move |context: NativeCallContext, group: &str| -> Result<Array, Box<EvalAltResult>> {
+            let Some(members) = words.parts.inventory.group(group) else {
+                return Err(misuse(
+                    &context,
+                    format!("the inventory has no group `{group}`"),
+                ));
+            };
+            let chosen = members
+                .into_iter()
+                .filter(|name| words.parts.hosts.contains(name));
+            Ok(chosen.map(|name| Dynamic::from(Host(name))).collect())
+        },
+    );
 }
 
 fn unknown_host(session: &Session, name: &str) -> String {
-    let near = crate::text::suggest::closest(name, session.parts.inventory.hosts().map(HostName::as_str));
-    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let near =
+        crate::text::suggest::closest(name, session.parts.inventory.hosts().map(HostName::as_str));
+    let near = near
+        .map(|near| format!("; did you mean `{near}`?"))
+        .unwrap_or_default();
     format!("the inventory has no host `{name}`{near}")
 }
 
@@ -109,8 +150,13 @@ fn variable(session: &Session, context: &NativeCallContext, host: &Host, name: &
         Some(value) => Ok(to_dynamic(value)),
         None => {
             let near = crate::text::suggest::closest(name, variables.keys().map(String::as_str));
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            Err(misuse(context, format!("host `{host}` has no variable `{name}` in the inventory{near}")))
+            let near = near
+                .map(|near| format!("; did you mean `{near}`?"))
+                .unwrap_or_default();
+            Err(misuse(
+                context,
+                format!("host `{host}` has no variable `{name}` in the inventory{near}"),
+            ))
         }
     }
 }
@@ -127,7 +173,9 @@ pub fn probe(
         return Ok(Dynamic::from(unknown.clone()));
     }
     let probe = probe_of(target.clone(), command, options).map_err(|why| misuse(context, why))?;
-    session.perform(context, target, Action::Observe(&probe)).map(|value| to_dynamic(&value))
+    session
+        .perform(context, target, Action::Observe(&probe))
+        .map(|value| to_dynamic(&value))
 }
 
 fn probe_of(target: Target, command: &Dynamic, options: Map) -> Result<ProbeCommand, String> {
@@ -149,11 +197,22 @@ fn probe_of(target: Target, command: &Dynamic, options: Map) -> Result<ProbeComm
 /// `expect_exit: 0`, `[0, 3]`, or `"any"` (an empty list).
 fn exits(value: Option<Dynamic>) -> Result<Vec<i32>, String> {
     let wrong = || "`expect_exit` is an exit status, an array of them, or \"any\"".to_owned();
-    let Some(value) = value else { return Ok(vec![0]) };
-    if value.read_lock::<ImmutableString>().is_some_and(|text| text.as_str() == "any") {
+    let Some(value) = value else {
+        return Ok(vec![0]);
+    };
+    if value
+        .read_lock::<ImmutableString>()
+        .is_some_and(|text| text.as_str() == "any")
+    {
         return Ok(Vec::new());
     }
-    let one = |value: &Dynamic| value.as_int().ok().and_then(|code| i32::try_from(code).ok()).ok_or_else(wrong);
+    let one = |value: &Dynamic| {
+        value
+            .as_int()
+            .ok()
+            .and_then(|code| i32::try_from(code).ok())
+            .ok_or_else(wrong)
+    };
     match value.read_lock::<Array>() {
         Some(codes) if !codes.is_empty() => codes.iter().map(one).collect(),
         Some(_) => Err(wrong()),
@@ -162,16 +221,26 @@ fn exits(value: Option<Dynamic>) -> Result<Vec<i32>, String> {
 }
 
 /// `run` on a host.
-pub fn run(session: &Session, context: &NativeCallContext, target: Target, command: &Dynamic, options: Map) -> Evaluated {
+pub fn run(
+    session: &Session,
+    context: &NativeCallContext,
+    target: Target,
+    command: &Dynamic,
+    options: Map,
+) -> Evaluated {
     let command = run_of(command, options).map_err(|why| misuse(context, why))?;
-    session.perform(context, target, Action::Command(&command)).map(|value| to_dynamic(&value))
+    session
+        .perform(context, target, Action::Command(&command))
+        .map(|value| to_dynamic(&value))
 }
 
 fn run_of(command: &Dynamic, options: Map) -> Result<RunCommand, String> {
     let mut options = Options::of("run", options);
     let mut guards = Vec::new();
     if let Some(command) = options.take("unless") {
-        guards.push(Guard::Unless(program(&command).map_err(|why| format!("`unless`: {why}"))?));
+        guards.push(Guard::Unless(
+            program(&command).map_err(|why| format!("`unless`: {why}"))?,
+        ));
     }
     if let Some(path) = options.text("creates")? {
         guards.push(Guard::Creates(TargetPath::parse(&path)?));
@@ -183,7 +252,10 @@ fn run_of(command: &Dynamic, options: Map) -> Result<RunCommand, String> {
             ..plain(program(command)?)
         },
         guards,
-        undo: options.take("undo").map(|undo| program(&undo).map_err(|why| format!("`undo`: {why}"))).transpose()?,
+        undo: options
+            .take("undo")
+            .map(|undo| program(&undo).map_err(|why| format!("`undo`: {why}")))
+            .transpose()?,
         undone_by: options.text("undone_by")?,
         detach: options.flag("detach")?.unwrap_or(false),
         timeout: options.duration("timeout")?,
@@ -197,7 +269,9 @@ fn run_of(command: &Dynamic, options: Map) -> Result<RunCommand, String> {
 
 /// `affects: []` or a list of files; `"cluster"` for the cluster's objects besides the target.
 pub fn affects(value: Option<Dynamic>) -> Result<Affects, String> {
-    let Some(value) = value else { return Ok(Affects::WholeTarget) };
+    let Some(value) = value else {
+        return Ok(Affects::WholeTarget);
+    };
     match to_value(&value)? {
         crate::model::Value::List(items) => items
             .iter()
@@ -206,6 +280,8 @@ pub fn affects(value: Option<Dynamic>) -> Result<Affects, String> {
             .map(Affects::Files)
             .map_err(|why| format!("`affects`: {why}")),
         crate::model::Value::Text(text) if text == "cluster" => Ok(Affects::TargetAndCluster),
-        _ => Err("`affects` is an array of files that the command may change, or \"cluster\"".into()),
+        _ => {
+            Err("`affects` is an array of files that the command may change, or \"cluster\"".into())
+        }
     }
 }

@@ -26,12 +26,20 @@ fn raise(context: &NativeCallContext, failure: Failure) -> Box<EvalAltResult> {
     failure::raise(failure, context.call_position())
 }
 
-fn look(session: &Session, context: &NativeCallContext, observation: &dyn Observation) -> Evaluated {
-    session.perform(context, Target::Cluster, Action::Observe(observation)).map(|value| to_dynamic(&value))
+fn look(
+    session: &Session,
+    context: &NativeCallContext,
+    observation: &dyn Observation,
+) -> Evaluated {
+    session
+        .perform(context, Target::Cluster, Action::Observe(observation))
+        .map(|value| to_dynamic(&value))
 }
 
 fn change(session: &Session, context: &NativeCallContext, change: &dyn Change) -> Evaluated {
-    session.perform(context, Target::Cluster, Action::Change(change)).map(|value| to_dynamic(&value))
+    session
+        .perform(context, Target::Cluster, Action::Change(change))
+        .map(|value| to_dynamic(&value))
 }
 
 fn object(
@@ -41,7 +49,10 @@ fn object(
     namespace: Option<&str>,
     name: &str,
 ) -> Result<ObjectRef, Box<EvalAltResult>> {
-    let cluster = session.executor().cluster().map_err(|failure| raise(context, failure))?;
+    let cluster = session
+        .executor()
+        .cluster()
+        .map_err(|failure| raise(context, failure))?;
     resolve(&*cluster, kind, namespace, name).map_err(|failure| raise(context, failure))
 }
 
@@ -54,31 +65,54 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
 
 fn reading(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
-    engine.register_fn("get", move |context: NativeCallContext, _: Kube, kind: &str, name: &str| -> Evaluated {
-        let object = object(&words, &context, kind, None, name)?;
-        look(&words, &context, &GetObject { object })
-    });
+    engine.register_fn(
+        "get",
+        move |context: NativeCallContext, _: Kube, kind: &str, name: &str| -> Evaluated {
+            let object = object(&words, &context, kind, None, name)?;
+            look(&words, &context, &GetObject { object })
+        },
+    );
     let words = session.clone();
     engine.register_fn(
         "get",
-        move |context: NativeCallContext, _: Kube, kind: &str, namespace: &str, name: &str| -> Evaluated {
+        move |context: NativeCallContext,
+              _: Kube,
+              kind: &str,
+              namespace: &str,
+              name: &str|
+              -> Evaluated {
             let object = object(&words, &context, kind, Some(namespace), name)?;
             look(&words, &context, &GetObject { object })
         },
     );
     let words = session.clone();
-    engine.register_fn("list", move |context: NativeCallContext, _: Kube, kind: &str, options: Map| -> Evaluated {
-        let query = list_query(options).map_err(|why| misuse(&context, why))?;
-        let cluster = words.executor().cluster().map_err(|failure| raise(&context, failure))?;
-        let kind = resolve_kind(&*cluster, kind).map_err(|failure| raise(&context, failure))?;
-        look(&words, &context, &ListObjects { kind, query })
-    });
+    engine.register_fn(
+        "list",
+        move |context: NativeCallContext, _: Kube, kind: &str, options: Map| -> Evaluated {
+            let query = list_query(options).map_err(|why| misuse(&context, why))?;
+            let cluster = words
+                .executor()
+                .cluster()
+                .map_err(|failure| raise(&context, failure))?;
+            let kind = resolve_kind(&*cluster, kind).map_err(|failure| raise(&context, failure))?;
+            look(&words, &context, &ListObjects { kind, query })
+        },
+    );
     let words = session.clone();
     engine.register_fn(
         "logs",
-        move |context: NativeCallContext, _: Kube, namespace: &str, pod: &str, options: Map| -> Evaluated {
+        move |context: NativeCallContext,
+              _: Kube,
+              namespace: &str,
+              pod: &str,
+              options: Map|
+              -> Evaluated {
             let query = log_query(options).map_err(|why| misuse(&context, why))?;
-            let logs = PodLogs { namespace: namespace.to_owned(), pod: pod.to_owned(), query };
+            let logs = PodLogs {
+                namespace: namespace.to_owned(),
+                pod: pod.to_owned(),
+                query,
+            };
             look(&words, &context, &logs)
         },
     );
@@ -100,7 +134,9 @@ fn log_query(options: Map) -> Result<LogQuery, String> {
     let query = LogQuery {
         container: options.text("container")?,
         since: options.duration("since")?,
-        tail: options.count("tail")?.and_then(|lines| i64::try_from(lines).ok()),
+        tail: options
+            .count("tail")?
+            .and_then(|lines| i64::try_from(lines).ok()),
         previous: options.flag("previous")?.unwrap_or(false),
     };
     options.end()?;
@@ -111,42 +147,86 @@ fn writing(engine: &mut Engine, session: &Arc<Session>) {
     let words = session.clone();
     engine.register_fn(
         "delete",
-        move |context: NativeCallContext, _: Kube, kind: &str, namespace: &str, name: &str, options: Map| -> Evaluated {
+        move |context: NativeCallContext,
+              _: Kube,
+              kind: &str,
+              namespace: &str,
+              name: &str,
+              options: Map|
+              -> Evaluated {
             let mut options = Options::of("kube.delete", options);
-            let uid = options.text("uid").map_err(|why| misuse(&context, why))?.unwrap_or_default();
+            let uid = options
+                .text("uid")
+                .map_err(|why| misuse(&context, why))?
+                .unwrap_or_default();
             options.end().map_err(|why| misuse(&context, why))?;
             let object = object(&words, &context, kind, Some(namespace), name)?;
-            let delete = DeleteObject::new(object, uid).map_err(|failure| raise(&context, failure))?;
+            let delete =
+                DeleteObject::new(object, uid).map_err(|failure| raise(&context, failure))?;
             change(&words, &context, &delete)
         },
     );
     let words = session.clone();
     engine.register_fn(
         "patch",
-        move |context: NativeCallContext, _: Kube, kind: &str, namespace: &str, name: &str, patch: Map| -> Evaluated {
+        move |context: NativeCallContext,
+              _: Kube,
+              kind: &str,
+              namespace: &str,
+              name: &str,
+              patch: Map|
+              -> Evaluated {
             let patch = to_value(&Dynamic::from_map(patch)).map_err(|why| misuse(&context, why))?;
             let object = object(&words, &context, kind, Some(namespace), name)?;
             let patch = PatchObject::new(object, PatchKind::Merge, serde_json::Value::from(&patch));
-            change(&words, &context, &patch.map_err(|failure| raise(&context, failure))?)
+            change(
+                &words,
+                &context,
+                &patch.map_err(|failure| raise(&context, failure))?,
+            )
         },
     );
     let words = session.clone();
-    engine.register_fn("create", move |context: NativeCallContext, _: Kube, manifest: Map| -> Evaluated {
-        let manifest = to_value(&Dynamic::from_map(manifest)).map_err(|why| misuse(&context, why))?;
-        let cluster = words.executor().cluster().map_err(|failure| raise(&context, failure))?;
-        let create = CreateObject::new(&*cluster, serde_json::Value::from(&manifest));
-        change(&words, &context, &create.map_err(|failure| raise(&context, failure))?)
-    });
+    engine.register_fn(
+        "create",
+        move |context: NativeCallContext, _: Kube, manifest: Map| -> Evaluated {
+            let manifest =
+                to_value(&Dynamic::from_map(manifest)).map_err(|why| misuse(&context, why))?;
+            let cluster = words
+                .executor()
+                .cluster()
+                .map_err(|failure| raise(&context, failure))?;
+            let create = CreateObject::new(&*cluster, serde_json::Value::from(&manifest));
+            change(
+                &words,
+                &context,
+                &create.map_err(|failure| raise(&context, failure))?,
+            )
+        },
+    );
     for (word, label) in [("label", true), ("annotate", false)] {
         let words = session.clone();
         engine.register_fn(
             word,
-            move |context: NativeCallContext, _: Kube, kind: &str, namespace: &str, name: &str, entries: Map| -> Evaluated {
+            move |context: NativeCallContext,
+                  _: Kube,
+                  kind: &str,
+                  namespace: &str,
+                  name: &str,
+                  entries: Map|
+                  -> Evaluated {
                 let entries = entries_of(entries).map_err(|why| misuse(&context, why))?;
                 let object = object(&words, &context, kind, Some(namespace), name)?;
-                let patch =
-                    if label { PatchObject::label(object, &entries) } else { PatchObject::annotate(object, &entries) };
-                change(&words, &context, &patch.map_err(|failure| raise(&context, failure))?)
+                let patch = if label {
+                    PatchObject::label(object, &entries)
+                } else {
+                    PatchObject::annotate(object, &entries)
+                };
+                change(
+                    &words,
+                    &context,
+                    &patch.map_err(|failure| raise(&context, failure))?,
+                )
             },
         );
     }

@@ -14,7 +14,11 @@ pub struct Options {
 impl Options {
     /// The options given to `word`.
     pub fn of(word: &'static str, map: Map) -> Self {
-        Self { word, known: Vec::new(), map }
+        Self {
+            word,
+            known: Vec::new(),
+            map,
+        }
     }
 
     /// Any value.
@@ -36,7 +40,11 @@ impl Options {
     /// A truth value.
     pub fn flag(&mut self, name: &'static str) -> Result<Option<bool>, String> {
         self.take(name)
-            .map(|value| value.as_bool().map_err(|_| self.wrong(name, "true or false", &value)))
+            .map(|value| {
+                value
+                    .as_bool()
+                    .map_err(|_| self.wrong(name, "true or false", &value))
+            })
             .transpose()
     }
 
@@ -44,7 +52,10 @@ impl Options {
     pub fn count(&mut self, name: &'static str) -> Result<Option<usize>, String> {
         self.take(name)
             .map(|value| {
-                let number = value.as_int().ok().and_then(|number| usize::try_from(number).ok());
+                let number = value
+                    .as_int()
+                    .ok()
+                    .and_then(|number| usize::try_from(number).ok());
                 number.ok_or_else(|| self.wrong(name, "a whole number from 0", &value))
             })
             .transpose()
@@ -59,7 +70,9 @@ impl Options {
 
     /// Refuses what is left.
     pub fn end(self) -> Result<(), String> {
-        let Some(stranger) = self.map.keys().next() else { return Ok(()) };
+        let Some(stranger) = self.map.keys().next() else {
+            return Ok(());
+        };
         let near = crate::text::suggest::closest(stranger, self.known.iter().copied());
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
@@ -69,7 +82,11 @@ impl Options {
     }
 
     fn wrong(&self, name: &str, wanted: &str, value: &Dynamic) -> String {
-        format!("{}: `{name}` is {wanted}, not a {}", self.word, value.type_name())
+        format!(
+            "{}: `{name}` is {wanted}, not a {}",
+            self.word,
+            value.type_name()
+        )
     }
 }
 
@@ -80,6 +97,9 @@ pub fn duration(value: &Dynamic) -> Result<Duration, String> {
     }
     match value.as_int() {
         Ok(seconds) if seconds >= 0 => Ok(Duration::from_secs(seconds.unsigned_abs())),
-        _ => Err(format!("a duration is a text such as \"90s\" or \"5m\", or seconds, not a {}", value.type_name())),
+        _ => Err(format!(
+            "a duration is a text such as \"90s\" or \"5m\", or seconds, not a {}",
+            value.type_name()
+        )),
     }
 }

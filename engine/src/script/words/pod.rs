@@ -19,7 +19,11 @@ pub struct Pod {
 
 impl Pod {
     fn target(&self) -> Target {
-        Target::Pod { namespace: self.namespace.clone(), name: self.name.clone(), container: self.container.clone() }
+        Target::Pod {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            container: self.container.clone(),
+        }
     }
 }
 
@@ -46,11 +50,17 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
         container: Some(container.into()),
     });
     let words = session.clone();
-    engine.register_fn("probe", move |context: NativeCallContext, pod: Pod, command: Dynamic| {
-        probe(&words, &context, pod.target(), &command, Map::new())
-    });
+    engine.register_fn(
+        "probe",
+        move |context: NativeCallContext, pod: Pod, command: Dynamic| {
+            probe(&words, &context, pod.target(), &command, Map::new())
+        },
+    );
     let words = session.clone();
-    engine.register_fn("probe", move |context: NativeCallContext, pod: Pod, command: Dynamic, options: Map| {
-        probe(&words, &context, pod.target(), &command, options)
-    });
+    engine.register_fn(
+        "probe",
+        move |context: NativeCallContext, pod: Pod, command: Dynamic, options: Map| {
+            probe(&words, &context, pod.target(), &command, options)
+        },
+    );
 }

@@ -22,7 +22,10 @@ pub fn program(value: &Dynamic) -> Result<Program, String> {
         }
         return Ok(Program::Argv(words));
     }
-    Err(format!("a command is a text (for sh -c) or an array (program and arguments), not a {}", value.type_name()))
+    Err(format!(
+        "a command is a text (for sh -c) or an array (program and arguments), not a {}",
+        value.type_name()
+    ))
 }
 
 fn word(value: &Dynamic) -> Result<String, String> {
@@ -30,7 +33,10 @@ fn word(value: &Dynamic) -> Result<String, String> {
         return Err("an argument of the command is () (nothing); give a text".into());
     }
     if value.is_array() || value.is_map() {
-        return Err(format!("an argument of the command is a {}, not a text", value.type_name()));
+        return Err(format!(
+            "an argument of the command is a {}, not a text",
+            value.type_name()
+        ));
     }
     let text = super::super::convert::to_value(value)?.to_string();
     no_nul(&text)?;
@@ -38,14 +44,23 @@ fn word(value: &Dynamic) -> Result<String, String> {
 }
 
 fn no_nul(text: &str) -> Result<(), String> {
-    if text.contains('\0') { Err("a command cannot contain a NUL byte".into()) } else { Ok(()) }
+    if text.contains('\0') {
+        Err("a command cannot contain a NUL byte".into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The environment that a script gives.
 pub fn environment(value: Option<Dynamic>) -> Result<BTreeMap<String, String>, String> {
-    let Some(value) = value else { return Ok(BTreeMap::new()) };
+    let Some(value) = value else {
+        return Ok(BTreeMap::new());
+    };
     let Some(map) = value.read_lock::<Map>() else {
-        return Err(format!("`env` is a map of names and texts, not a {}", value.type_name()));
+        return Err(format!(
+            "`env` is a map of names and texts, not a {}",
+            value.type_name()
+        ));
     };
     map.iter()
         .map(|(name, value)| {
@@ -53,7 +68,9 @@ pub fn environment(value: Option<Dynamic>) -> Result<BTreeMap<String, String>, S
                 && !name.starts_with(|c: char| c.is_ascii_digit())
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             if !plain {
-                return Err(format!("`env`: {name:?} is not a name of a variable (letters, digits, underscore)"));
+                return Err(format!(
+                    "`env`: {name:?} is not a name of a variable (letters, digits, underscore)"
+                ));
             }
             Ok((name.to_string(), word(value)?))
         })
@@ -62,5 +79,9 @@ pub fn environment(value: Option<Dynamic>) -> Result<BTreeMap<String, String>, S
 
 /// A command without input or environment.
 pub fn plain(program: Program) -> Command {
-    Command { program, stdin: None, env: BTreeMap::new() }
+    Command {
+        program,
+        stdin: None,
+        env: BTreeMap::new(),
+    }
 }

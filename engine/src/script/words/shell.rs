@@ -31,7 +31,10 @@ pub fn quoted(
             }
             Ok(joined.into())
         }
-        other => Err(misuse("`sh` stands before a text in backticks: sh `systemctl restart ${unit}`", other.position())),
+        other => Err(misuse(
+            "`sh` stands before a text in backticks: sh `systemctl restart ${unit}`",
+            other.position(),
+        )),
     }
 }
 
@@ -48,11 +51,17 @@ pub fn quote(value: &Dynamic) -> Result<String, String> {
         return Ok(unknown.to_string());
     }
     if let Some(items) = value.read_lock::<rhai::Array>() {
-        return items.iter().map(quote).collect::<Result<Vec<_>, _>>().map(|words| words.join(" "));
+        return items
+            .iter()
+            .map(quote)
+            .collect::<Result<Vec<_>, _>>()
+            .map(|words| words.join(" "));
     }
     let text = match value.read_lock::<ImmutableString>() {
         Some(text) => text.to_string(),
-        None if value.is_unit() => return Err("a value in a shell text is () (nothing); give a text".into()),
+        None if value.is_unit() => {
+            return Err("a value in a shell text is () (nothing); give a text".into());
+        }
         None => super::super::convert::to_value(value)?.to_string(),
     };
     quote_text(&text)

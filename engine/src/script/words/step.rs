@@ -14,10 +14,17 @@ use crate::report::PlanNote;
 type Evaluated = Result<Dynamic, Box<EvalAltResult>>;
 
 /// Runs a step.
-pub fn step(session: &Session, context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, inputs: &[Expression<'_>]) -> Evaluated {
+pub fn step(
+    session: &Session,
+    context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+    inputs: &[Expression<'_>],
+) -> Evaluated {
     let position = inputs[0].position();
     let title = context.eval_expression_tree(&inputs[0])?;
-    let Some(title) = title.read_lock::<ImmutableString>().map(|title| title.to_string()) else {
+    let Some(title) = title
+        .read_lock::<ImmutableString>()
+        .map(|title| title.to_string())
+    else {
         let message = format!("a step's title is a text, not a {}", title.type_name());
         return Err(failure::raise(Failure::Misuse(message), position));
     };
@@ -29,33 +36,54 @@ pub fn step(session: &Session, context: &mut EvalContext<'_, '_, '_, '_, '_, '_>
     let place = session.place(context.source(), position);
     let raise = |failure| failure::raise(failure, position);
     loop {
-        session.executor().step_started(&path, place.as_ref()).map_err(raise)?;
+        session
+            .executor()
+            .step_started(&path, place.as_ref())
+            .map_err(raise)?;
         let result = {
             let _inside = scope::enter(ScopeState::at(path.clone()), Phase::Operations);
             context.eval_expression_tree(&inputs[1])
         };
         let error = match result {
             Ok(value) => {
-                session.executor().step_ended(&path, StepStatus::Done).map_err(raise)?;
+                session
+                    .executor()
+                    .step_ended(&path, StepStatus::Done)
+                    .map_err(raise)?;
                 return Ok(value);
             }
             Err(error) => error,
         };
         match after(session, &path, &error).map_err(raise)? {
             After::PassOn(status) => {
-                session.executor().step_ended(&path, status).map_err(raise)?;
+                session
+                    .executor()
+                    .step_ended(&path, status)
+                    .map_err(raise)?;
                 return Err(error);
             }
             After::PlanEnds(unknown) => {
-                let source = failure::places(&error, &session.parts.script).into_iter().next();
+                let source = failure::places(&error, &session.parts.script)
+                    .into_iter()
+                    .next();
                 let source = source.map(|place| place.position).or_else(|| place.clone());
-                let note = PlanNote { scope: path.clone(), because: unknown.because.clone(), source };
+                let note = PlanNote {
+                    scope: path.clone(),
+                    because: unknown.because.clone(),
+                    source,
+                };
                 session.executor().plan_ended(note).map_err(raise)?;
-                session.executor().step_ended(&path, StepStatus::Done).map_err(raise)?;
+                session
+                    .executor()
+                    .step_ended(&path, StepStatus::Done)
+                    .map_err(raise)?;
                 return Ok(Dynamic::from(unknown));
             }
             After::Skip => {
-                session.executor().step_ended(&path, StepStatus::Skipped).map_err(raise)?;
+                session
+                    .executor()
+                    .step_ended(&path, StepStatus::Skipped)
+                    .map_err(raise)?;
                 return Ok(Dynamic::UNIT);
             }
             After::Again => {}
@@ -71,7 +99,10 @@ enum After {
 }
 
 fn after(session: &Session, path: &ScopePath, error: &EvalAltResult) -> Result<After, Failure> {
-    if matches!(error, EvalAltResult::Return(..) | EvalAltResult::LoopBreak(..)) {
+    if matches!(
+        error,
+        EvalAltResult::Return(..) | EvalAltResult::LoopBreak(..)
+    ) {
         // `return`, `break` and `continue` leave the step on purpose.
         return Ok(After::PassOn(StepStatus::Done));
     }
@@ -81,11 +112,13 @@ fn after(session: &Session, path: &ScopePath, error: &EvalAltResult) -> Result<A
     };
     Ok(match failure {
         Failure::PlanEnds(unknown) => After::PlanEnds(unknown),
-        Failure::Failed(_) | Failure::Unreachable(_) => match session.executor().step_failed(path, &failure)? {
-            AfterFailure::Stop => After::PassOn(StepStatus::Failed),
-            AfterFailure::Skip => After::Skip,
-            AfterFailure::Retry => After::Again,
-        },
+        Failure::Failed(_) | Failure::Unreachable(_) => {
+            match session.executor().step_failed(path, &failure)? {
+                AfterFailure::Stop => After::PassOn(StepStatus::Failed),
+                AfterFailure::Skip => After::Skip,
+                AfterFailure::Retry => After::Again,
+            }
+        }
         Failure::Misuse(_) => After::PassOn(StepStatus::Failed),
         _ => After::PassOn(StepStatus::Stopped),
     })

@@ -39,12 +39,14 @@ fn header(engine: &mut Engine) -> Registered {
 }
 
 fn step(engine: &mut Engine, session: Option<Arc<Session>>) -> Registered {
-    done(engine.register_custom_syntax(["step", "$expr$", "$block$"], false, move |context, inputs| {
-        match &session {
+    done(engine.register_custom_syntax(
+        ["step", "$expr$", "$block$"],
+        false,
+        move |context, inputs| match &session {
             Some(session) => step::step(session, context, inputs),
             None => Err(not_running(inputs[0].position())),
-        }
-    }))
+        },
+    ))
 }
 
 fn quoting(engine: &mut Engine) -> Registered {
@@ -52,12 +54,17 @@ fn quoting(engine: &mut Engine) -> Registered {
 }
 
 fn cluster(engine: &mut Engine, session: Option<Arc<Session>>) -> Registered {
-    done(engine.register_custom_syntax(["kube"], false, move |_, _| match &session {
-        Some(_) => Ok(Dynamic::from(kube::Kube)),
-        None => Err(not_running(rhai::Position::NONE)),
-    }))
+    done(
+        engine.register_custom_syntax(["kube"], false, move |_, _| match &session {
+            Some(_) => Ok(Dynamic::from(kube::Kube)),
+            None => Err(not_running(rhai::Position::NONE)),
+        }),
+    )
 }
 
 fn not_running(position: rhai::Position) -> Box<rhai::EvalAltResult> {
-    failure::raise(Failure::Misuse("this text is only being checked".into()), position)
+    failure::raise(
+        Failure::Misuse("this text is only being checked".into()),
+        position,
+    )
 }

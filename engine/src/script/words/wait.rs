@@ -46,17 +46,27 @@ impl Wait for ClosureWait<'_> {
     }
 
     fn check(&self) -> Result<Option<Value>, Failure> {
-        let _inside = scope::enter_phase(Phase::Looking { of: "the condition of wait_until" });
-        let called = self.condition.call_within_context::<Dynamic>(self.context, ());
+        let _inside = scope::enter_phase(Phase::Looking {
+            of: "the condition of wait_until",
+        });
+        let called = self
+            .condition
+            .call_within_context::<Dynamic>(self.context, ());
         let value = called.map_err(|error| match failure::understand(&error) {
             Stop::Failure(failure) => failure,
-            Stop::Finish(_) => Failure::Misuse("`finish` is not allowed inside the condition of wait_until".into()),
+            Stop::Finish(_) => {
+                Failure::Misuse("`finish` is not allowed inside the condition of wait_until".into())
+            }
         })?;
         if let Some(unknown) = value.read_lock::<Unknown>() {
             return Err(Failure::PlanEnds(unknown.clone()));
         }
         let unmet = value.is_unit() || value.as_bool() == Ok(false);
-        if unmet { Ok(None) } else { to_value(&value).map(Some).map_err(Failure::Misuse) }
+        if unmet {
+            Ok(None)
+        } else {
+            to_value(&value).map(Some).map_err(Failure::Misuse)
+        }
     }
 }
 
@@ -71,11 +81,19 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
               condition: FnPtr|
               -> Result<Dynamic, Box<EvalAltResult>> {
             let mut options = Options::of("wait_until", options);
-            let timeout = options.duration("timeout").map_err(|why| misuse(&context, why))?;
-            let every = options.duration("every").map_err(|why| misuse(&context, why))?.unwrap_or(EVERY);
+            let timeout = options
+                .duration("timeout")
+                .map_err(|why| misuse(&context, why))?;
+            let every = options
+                .duration("every")
+                .map_err(|why| misuse(&context, why))?
+                .unwrap_or(EVERY);
             options.end().map_err(|why| misuse(&context, why))?;
             let timeout = timeout.ok_or_else(|| {
-                misuse(&context, "wait_until needs a `timeout`: nobody waits for ever (#{ timeout: \"5m\" })")
+                misuse(
+                    &context,
+                    "wait_until needs a `timeout`: nobody waits for ever (#{ timeout: \"5m\" })",
+                )
             })?;
             let wait = ClosureWait {
                 context: &context,
@@ -84,7 +102,9 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
                 every: every.max(Duration::from_millis(50)),
                 condition: detached(&condition),
             };
-            words.perform(&context, Target::Run, Action::Wait(&wait)).map(|value| to_dynamic(&value))
+            words
+                .perform(&context, Target::Run, Action::Wait(&wait))
+                .map(|value| to_dynamic(&value))
         },
     );
 }
