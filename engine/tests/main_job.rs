@@ -1,0 +1,144 @@
+//! The main job on the built-in lab, through the real program: seen first, survived anywhere, put back.
+
+#[path = "support/bench.rs"]
+mod bench;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bench::{Bench, LAB, said, tree};
+use serde_json::Value as Json;
+
+const BOOK: &str = "tailscale-mtu.rhai";
+
+/// The effects in a stream of JSON events, in a comparable form: place, target, word, summary and diff.
+fn effects(stdout: &[u8], outcome: &str) -> Vec<String> {
+    let mut found: Vec<String> = String::from_utf8_lossy(stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<Json>(line).unwrap())
+        .filter(|event| {
+            event["event"] == "operation_ended" && event["outcome"]["outcome"] == outcome
+        })
+        .map(|event| {
+            // The diff of what only a script can observe is not known before the run.
+            let diff = if event["kind"] == "change" {
+                Json::Null
+            } else {
+                event["outcome"]["diff"].clone()
+            };
+            format!(
+                "{} {} {} {} {diff}",
+                event["scope"], event["target"], event["kind"], event["summary"]
+            )
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn the_plan_is_what_the_run_does_and_writes_nothing() {
+    let bench = Bench::new();
+    bench.exits(0, &["lab", "reset", LAB]);
+    let before = tree(&bench.state());
+    let plan = bench.run(&["run", BOOK, "--lab", LAB, "--dry-run", "-o", "json"]);
+    assert!(plan.status.success(), "{}", said(&plan));
+    assert_eq!(tree(&bench.state()), before, "a dry run wrote something");
+    let run = bench.run(&["run", BOOK, "--lab", LAB, "--yes", "-o", "json"]);
+    assert!(run.status.success(), "{}", said(&run));
+    let (planned, done) = (
+        effects(&plan.stdout, "planned"),
+        effects(&run.stdout, "changed"),
+    );
+    assert!(planned.len() > 30, "{planned:#?}");
+    assert_eq!(planned, done);
+}
+
+#[test]
+fn a_second_run_finds_nothing_to_change() {
+    let bench = Bench::new();
+    bench.exits(0, &["run", BOOK, "--lab", LAB, "--yes"]);
+    let again = bench.run(&["run", BOOK, "--lab", LAB, "--yes", "-o", "json"]);
+    assert!(again.status.success(), "{}", said(&again));
+    assert!(effects(&again.stdout, "changed").is_empty());
+    assert!(said(&again).contains("nothing to do"));
+    bench.exits(0, &["run", "verify-mtu.rhai", "--lab", LAB]);
+}
+
+#[test]
+fn without_approval_nothing_restarts_and_exit_is_3() {
+    let bench = Bench::new();
+    let text = bench.exits(3, &["run", BOOK, "--lab", LAB]);
+    assert!(text.contains("nobody is there to answer"), "{text}");
+    let counts = bench.lab()["counts"].to_string();
+    assert!(!counts.contains("systemctl restart"), "{counts}");
+    bench.exits(0, &["resume", "--yes"]);
+}
+
+#[test]
+fn undo_brings_the_cluster_back() {
+    let bench = Bench::new();
+    bench.exits(0, &["lab", "reset", LAB]);
+    let links = |bench: &Bench| bench.lab()["hosts"].clone();
+    let before = links(&bench);
+    bench.exits(0, &["run", BOOK, "--lab", LAB, "--yes"]);
+    assert_ne!(links(&bench), before);
+    bench.exits(0, &["undo", &bench.newest(), "--yes"]);
+    assert_eq!(links(&bench), before);
+    // An undone run is over.
+    bench.exits(64, &["resume", &bench.newest()]);
+}
+
+/// The state that two ways to the same end must share: links, pods, and that nothing ran twice.
+fn end_state(lab: &Json) -> (Json, Json) {
+    (lab["hosts"].clone(), lab["pods"].clone())
+}
+
+#[test]
+fn killed_at_every_record_it_resumes_to_the_same_end() {
+    let whole = Bench::new();
+    whole.exits(0, &["run", BOOK, "--lab", LAB, "--yes"]);
+    let wanted = end_state(&whole.lab());
+    let records = whole.records();
+    let next = AtomicUsize::new(1);
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::SeqCst);
+                    if at > records {
+                        return;
+                    }
+                    killed_at(at, &wanted);
+                }
+            });
+        }
+    });
+}
+
+fn killed_at(at: usize, wanted: &(Json, Json)) {
+    use std::os::unix::process::ExitStatusExt;
+    let bench = Bench::new();
+    let arguments = ["run", BOOK, "--lab", LAB, "--yes"];
+    let killed = bench
+        .command(&arguments)
+        .env("RUNBOOK_CRASH_AT", at.to_string())
+        .output()
+        .unwrap();
+    // Parallel branches may need a record more or less from one run to the next.
+    if killed.status.signal() != Some(9) {
+        assert!(killed.status.success(), "record {at}\n{}", said(&killed));
+        return;
+    }
+    let resumed = bench.run(&["resume", "--yes"]);
+    assert!(resumed.status.success(), "record {at}\n{}", said(&resumed));
+    let lab = bench.lab();
+    let twice: Vec<&String> = lab["counts"]["markers"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, count)| count.as_u64() != Some(1))
+        .map(|(marker, _)| marker)
+        .collect();
+    assert!(twice.is_empty(), "record {at}: {twice:?} ran twice");
+    assert_eq!(end_state(&lab), *wanted, "record {at}");
+}

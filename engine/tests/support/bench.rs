@@ -1,0 +1,119 @@
+//! A place to run the real program: its own state directory, no terminal, no colours.
+#![allow(dead_code)] // each test file uses a part of it
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value as Json;
+
+/// The lab that the tests run on.
+pub const LAB: &str = "k3s-double-tunnel";
+
+pub struct Bench {
+    directory: tempfile::TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        // Memory, where there is some: these tests are about order, not about disks.
+        let memory = Path::new("/dev/shm");
+        let directory = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()),
+            false => tempfile::tempdir(),
+        };
+        Self {
+            directory: directory.unwrap(),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path())
+            .env("LANG", "C.UTF-8")
+            .env("COLUMNS", "100")
+            .env("RUNBOOK_STATE_DIR", self.state())
+            .env("RUNBOOK_LAB_NO_SYNC", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs and wants this exit status.
+    pub fn exits(&self, status: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{text}");
+        text
+    }
+
+    /// The name of the newest run.
+    pub fn newest(&self) -> String {
+        let mut runs: Vec<String> = std::fs::read_dir(self.state().join("runs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        runs.sort();
+        runs.pop().unwrap()
+    }
+
+    /// What the lab is like: `hosts`, `pods`, `counts`.
+    pub fn lab(&self) -> Json {
+        let output = self.run(&["lab", "show", LAB]);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// How many records the newest run has.
+    pub fn records(&self) -> usize {
+        let output = self.run(&["show", &self.newest(), "--json"]);
+        output.stdout.iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
+/// Everything that a process said.
+pub fn said(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Every file below a directory with its bytes.
+pub fn tree(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => open.push(path),
+                false => found.push((path.clone(), std::fs::read(&path).unwrap())),
+            }
+        }
+    }
+    found.sort();
+    found
+}
