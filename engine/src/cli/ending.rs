@@ -2,7 +2,7 @@
 
 use super::problem::{FAILED, UNDECIDED};
 use crate::journal::Ending;
-use crate::model::OperationId;
+use crate::model::{OperationId, Secrets};
 use crate::operation::{Divergence, Failure, Report};
 use crate::report::Diagnostic;
 use crate::script::{Place, ScriptEnd, SourceSet};
@@ -77,7 +77,7 @@ fn failed_operations(failure: &Failure) -> Vec<OperationId> {
 
 impl Verdict {
     /// The failure with its place in the text underlined, for the end of the output.
-    pub fn diagnostic(&self, sources: &SourceSet) -> Option<Diagnostic> {
+    pub fn diagnostic(&self, sources: &SourceSet, secrets: &Secrets) -> Option<Diagnostic> {
         let (failure, places) = self.failure.as_ref()?;
         if matches!(failure, Failure::Interrupted) {
             return None;
@@ -102,6 +102,10 @@ impl Verdict {
                 .map(|name| format!(" (calling {name})"))
                 .unwrap_or_default();
             diagnostic = diagnostic.note(format!("from {}{called}", place.position));
+        }
+        diagnostic.message = secrets.redact(&diagnostic.message);
+        for text in diagnostic.notes.iter_mut().chain(&mut diagnostic.help) {
+            *text = secrets.redact(text);
         }
         Some(diagnostic)
     }

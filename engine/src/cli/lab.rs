@@ -28,6 +28,8 @@ pub fn lab(command: &LabCommand, global: &Global, console: &Console) -> Result<u
             console.print(&format!("{text}\n"));
         }
         LabCommand::Reset { name } => {
+            // Made with the permissions that the state of runs needs, for which it may be the first use.
+            super::run::state(global)?;
             Lab::reset(name, &labs).map_err(usage)?;
             console.print(&format!("lab {name} is in its first state\n"));
         }

@@ -112,7 +112,7 @@ fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8
     let asker = Arc::new(Answers::new(&run.talk, console));
     let fleet = prepared.ground.observing(&runtime)?;
     let executor = Arc::new(DryRun::new(fleet, announcer.clone(), asker, cancel));
-    let session = session_of(prepared, executor, secrets, console);
+    let session = session_of(prepared, executor, secrets.clone(), console);
     let program = program(prepared.sources.clone(), session, true)?;
     let title = prepared.header.title.clone();
     session::begin(
@@ -130,7 +130,7 @@ fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8
     if run.talk.output == Output::Text {
         console.print(&plan.render(&console.out));
     }
-    conclude(&verdict, &prepared.sources, console);
+    conclude(&verdict, &prepared.sources, &secrets, console);
     Ok(
         if verdict.exit == 0 && run.detailed_exitcode && !plan.is_empty() {
             2
@@ -141,8 +141,13 @@ fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8
 }
 
 /// Shows why a session failed.
-pub fn conclude(verdict: &super::ending::Verdict, sources: &SourceSet, console: &Console) {
-    if let Some(diagnostic) = verdict.diagnostic(sources) {
+pub fn conclude(
+    verdict: &super::ending::Verdict,
+    sources: &SourceSet,
+    secrets: &Secrets,
+    console: &Console,
+) {
+    if let Some(diagnostic) = verdict.diagnostic(sources, secrets) {
         eprint!("\n{}", diagnostic.render(&console.err));
     }
 }
@@ -223,7 +228,12 @@ impl Work {
             forget_markers(&*fleet, &self.ledger, &announcer);
         }
         fleet.close();
-        conclude(&verdict, &self.prepared.sources, console);
+        conclude(
+            &verdict,
+            &self.prepared.sources,
+            self.ledger.secrets(),
+            console,
+        );
         Ok(verdict.exit)
     }
 }

@@ -91,7 +91,7 @@ fn record(
     announcer.emit(Event::RunEnded {
         run: ledger.map(|ledger| ledger.run().clone()),
         ending: verdict.ending,
-        message: verdict.message.clone(),
+        message: announcer.redact(&verdict.message),
         exit: verdict.exit,
         elapsed_ms: started.elapsed().as_millis() as u64,
     });

@@ -127,7 +127,7 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
     };
     let verdict = session::finish_as(&announcer, Some(&ledger), end, started, Ending::Undone);
     fleet.close();
-    conclude(&verdict, &prepared.sources, console);
+    conclude(&verdict, &prepared.sources, ledger.secrets(), console);
     Ok(verdict.exit)
 }
 

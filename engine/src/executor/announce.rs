@@ -25,6 +25,11 @@ impl Announcer {
         self.sink.emit(event);
     }
 
+    /// A text without secrets.
+    pub fn redact(&self, text: &str) -> String {
+        self.secrets.redact(text)
+    }
+
     /// Something that stops nothing.
     pub fn warn(&self, text: &str) {
         self.emit(Event::Warning {
