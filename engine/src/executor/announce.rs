@@ -1,6 +1,6 @@
 //! Events of operations, redacted before anyone sees them (M9).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{OperationId, OperationKey, Secrets, Target, Value};
 use crate::operation::{Call, Failure, Report};
@@ -95,6 +95,7 @@ impl Announcer {
             announcer: self.clone(),
             key: call.key.clone(),
             target: call.target.clone(),
+            open: Mutex::default(),
         }
     }
 
@@ -136,24 +137,53 @@ impl Announcer {
     }
 }
 
-/// Output of a command on its way to the display.
+/// Output of a command on its way to the display: whole lines, so that no secret slips through cut in two.
 pub struct LiveOutput {
     announcer: Announcer,
     key: OperationKey,
     target: Target,
+    open: Mutex<[Vec<u8>; 2]>,
 }
 
-impl OutputSink for LiveOutput {
-    fn output(&self, stream: Stream, bytes: &[u8]) {
-        let text = self
-            .announcer
-            .secrets
-            .redact(&String::from_utf8_lossy(bytes));
+/// A line without an end is shown when it has this many bytes.
+const LONGEST_LINE: usize = 64 << 10;
+
+impl LiveOutput {
+    fn show(&self, stream: Stream, bytes: &[u8]) {
+        let text = self.announcer.redact(&String::from_utf8_lossy(bytes));
         self.announcer.emit(Event::Output {
             key: self.key.clone(),
             target: self.target.clone(),
             stream,
             text,
         });
+    }
+}
+
+impl OutputSink for LiveOutput {
+    fn output(&self, stream: Stream, bytes: &[u8]) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = &mut open[usize::from(stream == Stream::Stderr)];
+        line.extend_from_slice(bytes);
+        let end = line
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map(|at| at + 1);
+        let end = end.or_else(|| (line.len() > LONGEST_LINE).then_some(line.len()));
+        if let Some(end) = end {
+            let whole: Vec<u8> = line.drain(..end).collect();
+            self.show(stream, &whole);
+        }
+    }
+}
+
+impl Drop for LiveOutput {
+    fn drop(&mut self) {
+        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        for (stream, rest) in [Stream::Stdout, Stream::Stderr].into_iter().zip(open) {
+            if !rest.is_empty() {
+                self.show(stream, &rest);
+            }
+        }
     }
 }
