@@ -100,6 +100,7 @@ fn killed_at_every_record_it_resumes_to_the_same_end() {
     let wanted = end_state(&whole.lab());
     let records = whole.records();
     let next = AtomicUsize::new(1);
+    let kills = AtomicUsize::new(0);
     std::thread::scope(|threads| {
         for _ in 0..2 {
             threads.spawn(|| {
@@ -108,14 +109,21 @@ fn killed_at_every_record_it_resumes_to_the_same_end() {
                     if at > records {
                         return;
                     }
-                    killed_at(at, &wanted);
+                    kills.fetch_add(usize::from(killed_at(at, &wanted)), Ordering::SeqCst);
                 }
             });
         }
     });
+    // A few records more or less are the parallel branches' doing; without kills this test would show nothing.
+    let kills = kills.into_inner();
+    assert!(
+        kills + 10 >= records,
+        "only {kills} of {records} records killed the run"
+    );
 }
 
-fn killed_at(at: usize, wanted: &(Json, Json)) {
+/// Whether there was such a record to be killed at.
+fn killed_at(at: usize, wanted: &(Json, Json)) -> bool {
     use std::os::unix::process::ExitStatusExt;
     let bench = Bench::new();
     let arguments = ["run", BOOK, "--lab", LAB, "--yes"];
@@ -127,7 +135,7 @@ fn killed_at(at: usize, wanted: &(Json, Json)) {
     // Parallel branches may need a record more or less from one run to the next.
     if killed.status.signal() != Some(9) {
         assert!(killed.status.success(), "record {at}\n{}", said(&killed));
-        return;
+        return false;
     }
     let resumed = bench.run(&["resume", "--yes"]);
     // Killed after its very last record the run is over, and says so.
@@ -147,4 +155,5 @@ fn killed_at(at: usize, wanted: &(Json, Json)) {
         .collect();
     assert!(twice.is_empty(), "record {at}: {twice:?} ran twice");
     assert_eq!(end_state(&lab), *wanted, "record {at}");
+    true
 }
