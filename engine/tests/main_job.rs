@@ -74,16 +74,40 @@ fn without_approval_nothing_restarts_and_exit_is_3() {
     bench.exits(0, &["resume", "--yes"]);
 }
 
+/// Every file below /etc of every host: content, mode and owner, byte for byte.
+fn files(bench: &Bench) -> Vec<(String, Json)> {
+    let path = bench.state().join("labs").join(format!("{LAB}.json"));
+    let world: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let mut found = Vec::new();
+    for (host, state) in world["hosts"].as_object().unwrap() {
+        for (path, node) in state["machine"]["files"].as_object().unwrap() {
+            if path.starts_with("/etc/") && !node["file"].is_null() {
+                found.push((format!("{host}:{path}"), node["file"][0].clone()));
+            }
+        }
+    }
+    found
+}
+
 #[test]
 fn undo_brings_the_cluster_back() {
     let bench = Bench::new();
-    bench.exits(0, &["lab", "reset", LAB]);
+    // A runbook that only looks (and fails on the broken cluster) brings the lab's state on disk.
+    bench.exits(1, &["run", "verify-mtu.rhai", "--lab", LAB]);
     let links = |bench: &Bench| bench.lab()["hosts"].clone();
-    let before = links(&bench);
+    let before = (links(&bench), files(&bench));
+    assert!(
+        before
+            .1
+            .iter()
+            .any(|(path, _)| path.ends_with("/etc/rancher/k3s/config.yaml"))
+    );
     bench.exits(0, &["run", BOOK, "--lab", LAB, "--yes"]);
-    assert_ne!(links(&bench), before);
+    assert_ne!(links(&bench), before.0);
+    assert_ne!(files(&bench), before.1);
     bench.exits(0, &["undo", &bench.newest(), "--yes"]);
-    assert_eq!(links(&bench), before);
+    assert_eq!(links(&bench), before.0);
+    assert_eq!(files(&bench), before.1);
     // An undone run is over.
     bench.exits(64, &["resume", &bench.newest()]);
 }
