@@ -20,14 +20,14 @@ pub fn resolve(resolve: &args::Resolve, global: &Global, console: &Console) -> R
                 .help(format!("runbook status {run} names what is open")),
         )
     })?;
-    let open_question = match &entry.state {
-        EntryState::InFlight => true,
-        EntryState::Finished {
-            result: OutcomeResult::Failed(_),
-            ..
-        } => true,
-        _ => false,
-    };
+    let open_question = matches!(
+        &entry.state,
+        EntryState::InFlight
+            | EntryState::Finished {
+                result: OutcomeResult::Failed(_),
+                ..
+            }
+    );
     if !open_question {
         return Err(Problem::usage(
             Diagnostic::error(format!(

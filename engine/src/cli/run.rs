@@ -339,7 +339,7 @@ fn header(id: &RunId, prepared: &Prepared, journal: &Journal, scope: String) -> 
             .map(|path| path.display().to_string()),
         parallel: prepared.ground.parallel(),
         scope,
-        seed: uuid::Uuid::now_v7().simple().to_string(),
+        seed: uuid::Uuid::new_v4().simple().to_string(),
     }
 }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::model::HostName;
 use crate::transport::{
-    Actor, Captured, Clock, ClusterObserver, HostAccess, HostFleet, Route, SystemClock,
-    TransportError,
+    Captured, Clock, ClusterObserver, HostAccess, HostFleet, Route, SystemClock, TransportError,
 };
 
 /// This machine, by its real shell, and a directory that goes when the test ends.

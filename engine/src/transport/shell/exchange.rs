@@ -33,7 +33,7 @@ pub(super) fn letter(
     arguments: &[&str],
     input: &[&[u8]],
 ) -> Result<Letter, HasNul> {
-    let nonce = uuid::Uuid::now_v7().simple().to_string();
+    let nonce = uuid::Uuid::new_v4().simple().to_string();
     let mut line = format!("set -- '{nonce}'");
     for argument in arguments {
         line.push(' ');
