@@ -53,7 +53,7 @@ fn killed_at_some_records_over_ssh_it_resumes_to_the_same_end() {
     // Spread over the whole run, every other one before the record instead of after it.
     let points: Vec<String> = (0..12)
         .map(|nth| {
-            let at = 1 + nth * (last - 2) / 11;
+            let at = 1 + nth * (last - 1) / 11;
             format!("{at}{}", if nth % 2 == 0 { "" } else { "-" })
         })
         .collect();
