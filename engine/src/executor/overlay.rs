@@ -133,7 +133,7 @@ impl Overlay {
                 .or_else(|| planned.unsettled.get(target)),
             _ => planned.unsettled.get(target),
         };
-        because.map(|because| format!("{because} leaves this as it is now"))
+        because.map(|because| format!("{because} leaves it as it is now"))
     }
 
     /// What is planned for something that the script observes itself.

@@ -170,7 +170,11 @@ pub fn block(
             tally.counts()
         ),
     ];
-    out.extend(look.lines(message));
+    match (ending, run) {
+        (Ending::Done, Some(_)) => {}
+        (Ending::Done, None) => out.push("nothing was changed; this is the plan:".to_owned()),
+        _ => out.extend(look.lines(message)),
+    }
     if !tally.failed.is_empty() {
         out.push("failed:".to_owned());
         for (place, report) in &tally.failed {

@@ -86,7 +86,8 @@ pub enum Event {
         summary: String,
         /// Where in the text.
         source: Option<SourcePosition>,
-        /// How.
+        /// How: its fields stand beside these.
+        #[serde(flatten)]
         outcome: OperationOutcome,
     },
     /// Output of a running command.
@@ -207,6 +208,9 @@ pub enum OperationOutcome {
         report: Report,
     },
 }
+
+/// Why a question is pending in a dry run.
+pub const WILL_BE_ASKED: &str = "will be asked";
 
 /// Receives events. Must not block for long: it is called from the branches.
 pub trait EventSink: Send + Sync {

@@ -126,10 +126,11 @@ impl<W> State<W> {
                 .map(|line| format!("{}{line}", indent(scope, 1)))
                 .collect(),
             Event::Table { scope, title, rows } => table(look, scope, title, rows),
-            Event::PlanNote(note) => vec![format!(
-                "{}{} depends on {}",
+            // The plan that ends a dry run tells it by step.
+            Event::PlanNote(note) if options.verbosity > 0 => vec![format!(
+                "{}{} {}",
                 indent(&note.scope, 1),
-                look.paint(Tone::Warn, "the plan ends here:"),
+                look.paint(Tone::Warn, "the plan ends here: not known before"),
                 look.line(&note.because)
             )],
             Event::Warning { text } => look
@@ -204,6 +205,15 @@ impl<W> State<W> {
             }
             OperationOutcome::Failed { .. } => (Tone::Bad, "FAILED"),
             _ if quiet => return Vec::new(),
+            // The plan that ends a dry run shows these by step and host.
+            OperationOutcome::Planned { .. }
+            | OperationOutcome::Pending { .. }
+            | OperationOutcome::Skipped { .. }
+            | OperationOutcome::Ok { .. }
+                if self.dry && options.verbosity == 0 =>
+            {
+                return Vec::new();
+            }
             OperationOutcome::Ok { .. } => (Tone::Dim, ok_word(class)),
             OperationOutcome::Changed { .. } if class == Class::Command => (Tone::Warn, "ran"),
             OperationOutcome::Changed { .. } => (Tone::Warn, "changed"),

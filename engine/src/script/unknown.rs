@@ -1,6 +1,8 @@
 //! How a value that is unknown until the run travels through a script: operators and properties of it are
 //! unknown too, text made from it carries a mark, and whatever would have to decide by it ends the plan there.
 
+use std::cell::RefCell;
+
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position};
 
 use crate::model::Unknown;
@@ -13,6 +15,22 @@ pub const TYPE_NAME: &str = "value unknown until the run";
 
 /// The mark that an unknown value leaves in a text.
 pub const MARK: &str = "‹unknown until run›";
+
+thread_local! {
+    static LAST: RefCell<Option<Unknown>> = const { RefCell::new(None) };
+}
+
+/// Remembers an unknown value that an operator or a function of the script has met.
+fn met(unknown: Unknown) -> Unknown {
+    LAST.with(|last| *last.borrow_mut() = Some(unknown.clone()));
+    unknown
+}
+
+/// The unknown value that this thread's script met last: what the interpreter stumbled over, when it says that a
+/// condition is none. Its own errors name the type and not the value.
+pub fn last_met() -> Option<Unknown> {
+    LAST.with(|last| last.borrow().clone())
+}
 
 impl IntoIterator for Unknown {
     type Item = Result<Dynamic, Box<EvalAltResult>>;
@@ -52,13 +70,13 @@ pub fn register(engine: &mut Engine, watch_texts: bool) {
     engine.register_type_with_name::<Unknown>(TYPE_NAME);
     engine.register_fn("to_string", |unknown: &mut Unknown| unknown.to_string());
     engine.register_fn("to_debug", |unknown: &mut Unknown| unknown.to_string());
-    engine.register_indexer_get(|unknown: &mut Unknown, _: ImmutableString| unknown.clone());
-    engine.register_indexer_get(|unknown: &mut Unknown, _: i64| unknown.clone());
+    engine.register_indexer_get(|unknown: &mut Unknown, _: ImmutableString| met(unknown.clone()));
+    engine.register_indexer_get(|unknown: &mut Unknown, _: i64| met(unknown.clone()));
     engine.register_iterator_result::<Unknown, Dynamic>();
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
-        engine.register_fn(operator, |left: Unknown, _: Dynamic| left);
-        engine.register_fn(operator, |_: Dynamic, right: Unknown| right);
-        engine.register_fn(operator, |left: Unknown, _: Unknown| left);
+        engine.register_fn(operator, |left: Unknown, _: Dynamic| met(left));
+        engine.register_fn(operator, |_: Dynamic, right: Unknown| met(right));
+        engine.register_fn(operator, |left: Unknown, _: Unknown| met(left));
     }
     #[allow(deprecated)]
     // the only hook for calls on a type that has no such function; volatile, so the version is pinned
@@ -74,7 +92,7 @@ pub fn register(engine: &mut Engine, watch_texts: bool) {
             .find_map(|argument| {
                 argument
                     .read_lock::<Unknown>()
-                    .map(|unknown| Dynamic::from(unknown.clone()))
+                    .map(|unknown| Dynamic::from(met(unknown.clone())))
             }))
     });
     if watch_texts {
