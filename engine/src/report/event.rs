@@ -134,6 +134,18 @@ pub enum Event {
         /// Until when at most.
         deadline: Timestamp,
     },
+    /// A person may be asked from now on: the terminal is hers until [`Event::Answered`].
+    Asking {
+        /// Where the question stands.
+        scope: ScopePath,
+        /// The question.
+        text: String,
+    },
+    /// The question was answered, or nobody was there.
+    Answered {
+        /// Where the question stands.
+        scope: ScopePath,
+    },
     /// The session ended.
     RunEnded {
         /// The run; none in a dry run.
@@ -202,6 +214,8 @@ pub enum OperationOutcome {
     },
     /// Its recorded value was returned.
     Replayed,
+    /// The operator stopped the run while it was in flight; what became of it is found out on resume.
+    Interrupted,
     /// It failed.
     Failed {
         /// What happened.

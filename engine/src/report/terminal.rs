@@ -41,6 +41,9 @@ struct State<W> {
     tally: Tally,
     replayed: BTreeMap<String, usize>,
     dry: bool,
+    /// Questions that are being asked, and what is to be printed when they are answered.
+    asking: usize,
+    held: Vec<String>,
 }
 
 impl<W: Write + Send> Terminal<W> {
@@ -54,6 +57,8 @@ impl<W: Write + Send> Terminal<W> {
                 tally: Tally::default(),
                 replayed: BTreeMap::new(),
                 dry: false,
+                asking: 0,
+                held: Vec::new(),
             }),
         }
     }
@@ -64,8 +69,27 @@ impl<W: Write + Send> EventSink for Terminal<W> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
         state.live.note(&self.options.look, &event);
-        let lines = state.render(&self.options, &event);
+        let mut lines = state.render(&self.options, &event);
         state.tally.note(&event);
+        match event {
+            Event::Asking { .. } => {
+                state.asking += 1;
+                state.live.hide();
+            }
+            Event::Answered { .. } => {
+                state.asking = state.asking.saturating_sub(1);
+                if state.asking == 0 {
+                    state.live.show();
+                }
+            }
+            _ => {}
+        }
+        if state.asking > 0 {
+            // Other branches go on; what they say must not tear the question.
+            state.held.append(&mut lines);
+            return;
+        }
+        lines.splice(0..0, std::mem::take(&mut state.held));
         if lines.is_empty() {
             return;
         }
@@ -204,6 +228,7 @@ impl<W> State<W> {
                 return Vec::new();
             }
             OperationOutcome::Failed { .. } => (Tone::Bad, "FAILED"),
+            OperationOutcome::Interrupted => (Tone::Warn, "stopped"),
             _ if quiet => return Vec::new(),
             // The plan that ends a dry run shows these by step and host.
             OperationOutcome::Planned { .. }
