@@ -8,7 +8,7 @@ use crate::journal::{
     OutcomeResult, Record, RecordedFailure,
 };
 use crate::model::{Image, OperationId, OperationKey, RunId, Secrets, Value};
-use crate::operation::{Action, Call, Change, Failure, Report};
+use crate::operation::{Action, Call, Change, Failure, Report, kept};
 
 /// The largest arguments that an intent repeats for messages, in bytes of JSON; the fingerprint covers them whole.
 const ARGUMENTS_SHOWN: usize = 8 << 10;
@@ -197,6 +197,7 @@ impl Ledger {
         before: &Image,
         after: &Image,
     ) -> ChangeIntent {
+        let (before, after) = (&kept(before), &kept(after));
         ChangeIntent {
             subject: change.subject(),
             before: self.store(before),

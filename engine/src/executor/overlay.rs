@@ -9,15 +9,20 @@ use serde_json::Value as Json;
 
 use crate::model::{FileState, Image, ObjectRef, Subject, Target, TargetPath, Unknown, Value};
 use crate::operation::Affects;
+use crate::operation::cluster::state_of;
 use crate::transport::{
     Cancel, Clock, ClusterObserver, Command, FileKind, FileStat, ListQuery, LogQuery, ObjectKind,
-    Observer, ObservingFleet, Output, TransportError,
+    Observer, ObservingFleet, Output, PatchKind, TransportError, difference, merged,
 };
 
 /// The planned effects.
 #[derive(Default)]
 struct Planned {
     files: HashMap<(Target, TargetPath), FileState>,
+    /// What was planned last on a target.
+    latest: HashMap<Target, String>,
+    /// What was planned last for a file.
+    file_causes: HashMap<(Target, TargetPath), String>,
     objects: HashMap<ObjectRef, Option<Json>>,
     scripted: HashMap<(Target, String), Value>,
     /// Targets of which nothing is known any more, and because of what.
@@ -57,8 +62,12 @@ impl Overlay {
         affects: &Affects,
     ) {
         let mut planned = self.planned();
+        planned.latest.insert(target.clone(), because.to_owned());
         match (subject, after) {
             (Subject::File(path), Image::File(state)) => {
+                planned
+                    .file_causes
+                    .insert((target.clone(), path.clone()), because.to_owned());
                 planned
                     .files
                     .insert((target.clone(), path.clone()), state.clone());
@@ -85,6 +94,7 @@ impl Overlay {
     pub fn plan_effect(&self, target: &Target, because: &str, affects: &Affects) {
         let mut planned = self.planned();
         let because = because.to_owned();
+        planned.latest.insert(target.clone(), because.clone());
         match affects {
             Affects::WholeTarget => {
                 planned.unsettled.entry(target.clone()).or_insert(because);
@@ -122,6 +132,26 @@ impl Overlay {
         planned.unsettled.get(target).map(Unknown::because)
     }
 
+    /// What was planned last on this target, if anything was: what fails now may succeed after it.
+    pub fn latest(&self, target: &Target) -> Option<Unknown> {
+        self.planned().latest.get(target).map(Unknown::because)
+    }
+
+    /// What was planned last on any target.
+    pub fn anything(&self) -> bool {
+        !self.planned().latest.is_empty()
+    }
+
+    /// The plan for a file of this target that a command names: it would read what is not there yet.
+    pub fn named_file(&self, target: &Target, command: &str) -> Option<Unknown> {
+        let planned = self.planned();
+        planned
+            .file_causes
+            .iter()
+            .find(|((place, path), _)| place == target && command.contains(path.as_str()))
+            .map(|(_, because)| Unknown::because(because))
+    }
+
     /// What a plan for this file assumes: that no planned command changes it.
     pub fn assumption(&self, target: &Target, subject: &Subject) -> Option<String> {
         let planned = self.planned();
@@ -132,7 +162,7 @@ impl Overlay {
                 .or_else(|| planned.unsettled.get(target)),
             _ => planned.unsettled.get(target),
         };
-        because.map(|because| format!("{because} leaves this as it is now"))
+        because.map(|because| format!("{because} leaves it as it is now"))
     }
 
     /// What is planned for something that the script observes itself.
@@ -228,6 +258,15 @@ struct OverlayCluster {
     planned: Arc<Mutex<Planned>>,
 }
 
+/// A planned state with what the server keeps beside it: its identity and its status stay.
+fn as_served(planned: Json, now: &Json) -> Json {
+    merged(
+        PatchKind::Merge,
+        now,
+        &difference(&state_of(now.clone()), &planned),
+    )
+}
+
 fn reference(object: &Json) -> Option<ObjectRef> {
     let text = |value: &Json| value.as_str().map(str::to_owned);
     Some(ObjectRef {
@@ -244,10 +283,15 @@ impl ClusterObserver for OverlayCluster {
     }
 
     fn get(&self, object: &ObjectRef) -> Result<Option<Json>, TransportError> {
-        if let Some(planned) = lock(&self.planned).objects.get(object) {
-            return Ok(planned.clone());
+        let planned = lock(&self.planned).objects.get(object).cloned();
+        match planned {
+            None => self.inner.get(object),
+            Some(None) => Ok(None),
+            Some(Some(planned)) => Ok(Some(match self.inner.get(object)? {
+                Some(now) => as_served(planned, &now),
+                None => planned,
+            })),
         }
-        self.inner.get(object)
     }
 
     fn list(&self, kind: &ObjectKind, query: &ListQuery) -> Result<Vec<Json>, TransportError> {
@@ -257,7 +301,7 @@ impl ClusterObserver for OverlayCluster {
             .into_iter()
             .filter_map(|object| {
                 match reference(&object).and_then(|name| planned.objects.get(&name)) {
-                    Some(planned) => planned.clone(),
+                    Some(planned) => planned.clone().map(|planned| as_served(planned, &object)),
                     None => Some(object),
                 }
             })
