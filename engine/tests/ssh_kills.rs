@@ -197,3 +197,32 @@ step "Slow" {{
         "its output and its exit status"
     );
 }
+
+#[test]
+fn a_run_that_is_killed_after_its_last_record_leaves_no_markers() {
+    use std::os::unix::process::ExitStatusExt;
+    let once = |crash_at: Option<String>| {
+        let trial = Trial::local();
+        trial.bench.write(
+            "one.rhai",
+            "runbook #{ title: \"One\" };\nstep \"s\" { host(\"localhost\").run(\"true\"); }\n",
+        );
+        let mut command = trial.bench.command(&["run", "one.rhai"]);
+        if let Some(at) = crash_at {
+            command.env("RUNBOOK_CRASH_AT", at);
+        }
+        let output = command.output().unwrap();
+        (trial, output)
+    };
+    let (whole, output) = once(None);
+    assert!(output.status.success(), "{}", said(&output));
+    let (killed, output) = once(Some(whole.records().len().to_string()));
+    assert_eq!(output.status.signal(), Some(9), "{}", said(&output));
+    let over = killed.resume();
+    assert!(
+        said(&over).contains("there is no run to resume"),
+        "{}",
+        said(&over)
+    );
+    assert_eq!(killed.markers_left(), [""; 0]);
+}

@@ -6,8 +6,8 @@ use runbook::model::{HostName, OperationId, OperationKey, RunId, Target, TargetP
 use runbook::transport::shell::link::{Exchange, Heard, LinkEnd, Receiver};
 use runbook::transport::shell::{ShellLink, ShellTarget};
 use runbook::transport::{
-    Actor, Cancel, Command, Completion, FILE_LIMIT, InFlight, Launch, OUTPUT_LIMIT, Observer, Output,
-    SilentSink, Stream, TransportError,
+    Actor, Cancel, Command, Completion, FILE_LIMIT, InFlight, Launch, OUTPUT_LIMIT, Observer,
+    Output, SilentSink, Stream, TransportError,
 };
 use std::time::Duration;
 
@@ -52,7 +52,10 @@ impl ShellLink for Hostile<'_> {
         let text = if shape & 1 == 1 { framed(&text) } else { text };
         let size = usize::from(shape >> 2) + 1;
         if shape & 2 == 2 {
-            receiver.receive(Stream::Stderr, &framed(format!("\n{nonce} }} \n").as_bytes()));
+            receiver.receive(
+                Stream::Stderr,
+                &framed(format!("\n{nonce} }} \n").as_bytes()),
+            );
         }
         for piece in text.chunks(size) {
             if receiver.receive(Stream::Stdout, piece) == Heard::Everything {
@@ -104,7 +107,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let path = TargetPath::parse("/etc/x").expect("is a path");
     if let Ok(state) = target.read_file(&path) {
-        assert!(state.content().is_none_or(|content| content.len() as u64 <= FILE_LIMIT));
+        assert!(
+            state
+                .content()
+                .is_none_or(|content| content.len() as u64 <= FILE_LIMIT)
+        );
     }
     let _ = target.stat(&path);
     let _ = target.forget(&[launch.marker]);

@@ -13,6 +13,7 @@ fuzz_target!(|text: &str| {
     }
     let name = "fuzz.rhai".to_owned();
     let sources = SourceSet::pinned(name.clone(), BTreeMap::from([(name, text.to_owned())]));
-    let (header, findings) = on_script_thread(|| check(&sources, &Names::default())).expect("a thread starts and does not panic");
+    let (header, findings) = on_script_thread(|| check(&sources, &Names::default()))
+        .expect("a thread starts and does not panic");
     assert!(header.is_some() || !findings.is_empty());
 });

@@ -15,12 +15,12 @@ use super::session::{self, Opening};
 use super::{answers, prepare};
 use crate::executor::{Announcer, DryRun, Executor, Ledger, Live, Replay};
 use crate::journal::{
-    BlobId, History, Journal, Parameter, Record, RunHeader, SessionKind, SourceText,
+    BlobId, EntryState, History, Journal, Parameter, Record, RunHeader, SessionKind, SourceText,
     StateDirectory, Stored,
 };
 use crate::model::{RunId, Secrets};
 use crate::report::{Diagnostic, EventSink, PlanCollector};
-use crate::script::{Header, Program, Session, SessionParts, SourceSet};
+use crate::script::{Header, Program, ScriptEnd, Session, SessionParts, SourceSet};
 use crate::transport::{ActingFleet, Cancel};
 
 /// The version of the rules of replay: a journal is replayed under the rules that it was written under.
@@ -223,10 +223,10 @@ impl Work {
         };
         session::begin(&announcer, Some(self.ledger.run()), opening);
         let end = session::evaluate(&program);
-        let verdict = session::finish(&announcer, Some(&self.ledger), end, started);
-        if verdict.exit == 0 {
+        if matches!(end, ScriptEnd::Done | ScriptEnd::Finished(_)) {
             forget_markers(&*fleet, &self.ledger, &announcer);
         }
+        let verdict = session::finish(&announcer, Some(&self.ledger), end, started);
         fleet.close();
         conclude(
             &verdict,
@@ -238,11 +238,14 @@ impl Work {
     }
 }
 
-/// Removes what commands left on their targets. The run is closed: nobody will ask any more.
+/// Removes what commands left on their targets. Every outcome is durable, so nobody will ask any more. Before the
+/// record that closes the run: a kill in between repeats this on resume, while a closed run is never resumed.
 pub fn forget_markers(fleet: &dyn ActingFleet, ledger: &Ledger, announcer: &Announcer) {
     let mut by_target: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for entry in ledger.history().entries() {
-        if entry.intent.class == crate::operation::Class::Command {
+        // What nobody knows the outcome of keeps its markers: without them the target would say that it never ran.
+        let known = !matches!(entry.state, EntryState::InFlight);
+        if known && entry.intent.class == crate::operation::Class::Command {
             by_target
                 .entry(entry.intent.target.clone())
                 .or_default()

@@ -123,10 +123,10 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
             }
         }
     };
-    let verdict = session::finish_as(&announcer, Some(&ledger), end, started, Ending::Undone);
-    if verdict.exit == 0 {
+    if matches!(end, ScriptEnd::Done | ScriptEnd::Finished(_)) {
         forget_markers(&*fleet, &ledger, &announcer);
     }
+    let verdict = session::finish_as(&announcer, Some(&ledger), end, started, Ending::Undone);
     fleet.close();
     conclude(&verdict, &prepared.sources, ledger.secrets(), console);
     Ok(verdict.exit)

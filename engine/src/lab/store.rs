@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::LabError;
@@ -44,6 +45,7 @@ impl Store {
                 .map_err(|error| self.failed("making the directory of", error))?;
         }
         let file = File::options()
+            .mode(0o600)
             .create(true)
             .truncate(false)
             .write(true)
@@ -96,7 +98,13 @@ impl Store {
             why: error.to_string(),
         })?;
         let temporary = self.path.with_extension("new");
-        let mut file = File::create(&temporary).map_err(|error| self.failed("writing", error))?;
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)
+            .map_err(|error| self.failed("writing", error))?;
         file.write_all(&bytes)
             .map_err(|error| self.failed("writing", error))?;
         if self.sync {

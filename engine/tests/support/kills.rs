@@ -125,6 +125,12 @@ impl Trial {
         Self { bench }
     }
 
+    /// One that needs no other host than this one.
+    pub fn local() -> Self {
+        let bench = Bench::new();
+        Self { bench }
+    }
+
     fn place(&self) -> PathBuf {
         self.bench.path().join("hosts")
     }
@@ -238,7 +244,7 @@ impl Trial {
     /// The markers of this run's operations that are still on the host.
     pub fn markers_left(&self) -> Vec<String> {
         let ids = self.operations();
-        assert!(ids.len() > 40, "the journal names operations: {ids:?}");
+        assert!(!ids.is_empty(), "the journal names operations");
         let Ok(entries) = std::fs::read_dir(markers()) else {
             return Vec::new();
         };
