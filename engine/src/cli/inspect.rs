@@ -5,7 +5,7 @@ use super::console::Console;
 use super::problem::Problem;
 use super::run::state;
 use crate::journal::{
-    Intent, Journal, JournalError, StateDirectory, Stored, verify as verify_journal,
+    Intent, Journal, JournalError, RunDirectory, StateDirectory, Stored, verify as verify_journal,
 };
 use crate::model::{Image, RunId};
 use crate::operation::image_diff;
@@ -16,7 +16,7 @@ fn zone() -> jiff::tz::TimeZone {
 }
 
 /// Whether a process works on the run: its lock cannot be had.
-fn locked(state: &StateDirectory, run: &RunId) -> bool {
+pub fn locked(state: &StateDirectory, run: &RunId) -> bool {
     matches!(
         state.lock(&format!("run {run}"), "a look at it"),
         Err(JournalError::Locked { .. })
@@ -44,12 +44,7 @@ pub fn list(global: &Global, console: &Console) -> Result<u8, Problem> {
 /// Shows where a run stands.
 pub fn status(run: Option<&RunId>, global: &Global, console: &Console) -> Result<u8, Problem> {
     let state = state(global)?;
-    let run = match run {
-        Some(run) => state.find(run.as_str())?,
-        None => state.runs().pop().ok_or_else(|| {
-            Problem::usage(Diagnostic::error("there is no run yet").help("runbook run FILE"))
-        })?,
-    };
+    let run = run_or_newest(&state, run)?;
     let records = Journal::read(&state.run(&run))?;
     let summary = RunSummary::of(&records, locked(&state, &run))
         .ok_or_else(|| Problem::failed(Diagnostic::error(format!("run {run} has no beginning"))))?;
@@ -71,19 +66,32 @@ pub fn show(run: &RunId, json: bool, global: &Global, console: &Console) -> Resu
         }
         return Ok(0);
     }
-    let diff = |intent: &Intent| -> Option<String> {
-        let change = intent.change.as_ref()?;
-        let image = |blob| -> Option<Image> {
-            serde_json::from_slice(&Journal::read_blob(&directory, blob).ok()?).ok()
-        };
-        image_diff(
-            &change.subject,
-            &image(&change.before)?,
-            &image(&change.after)?,
-        )
-    };
+    let diff = |intent: &Intent| recorded_diff(&directory, intent);
     console.print(&timeline(&records, &console.out, &zone(), &diff));
     Ok(0)
+}
+
+/// The diff of a change, from the images in the journal.
+pub fn recorded_diff(directory: &RunDirectory, intent: &Intent) -> Option<String> {
+    let change = intent.change.as_ref()?;
+    let image = |blob| -> Option<Image> {
+        serde_json::from_slice(&Journal::read_blob(directory, blob).ok()?).ok()
+    };
+    image_diff(
+        &change.subject,
+        &image(&change.before)?,
+        &image(&change.after)?,
+    )
+}
+
+/// The run that is named, or the newest.
+pub fn run_or_newest(state: &StateDirectory, run: Option<&RunId>) -> Result<RunId, Problem> {
+    match run {
+        Some(run) => Ok(state.find(run.as_str())?),
+        None => state.runs().pop().ok_or_else(|| {
+            Problem::usage(Diagnostic::error("there is no run yet").help("runbook run FILE"))
+        }),
+    }
 }
 
 /// Checks a run's journal.
