@@ -1,12 +1,10 @@
-//! `list`, `status`, `show`, `verify`: runs seen from outside, also while they run.
+//! `list`, `status`, `show`: runs seen from outside, also while they run.
 
 use super::args::Global;
 use super::console::Console;
 use super::problem::Problem;
 use super::run::state;
-use crate::journal::{
-    Intent, Journal, JournalError, StateDirectory, Stored, verify as verify_journal,
-};
+use crate::journal::{Intent, Journal, JournalError, StateDirectory, Stored};
 use crate::model::{Image, RunId};
 use crate::operation::image_diff;
 use crate::report::{Diagnostic, RunSummary, timeline};
@@ -83,26 +81,5 @@ pub fn show(run: &RunId, json: bool, global: &Global, console: &Console) -> Resu
         )
     };
     console.print(&timeline(&records, &console.out, &zone(), &diff));
-    Ok(0)
-}
-
-/// Checks a run's journal.
-pub fn verify(run: &RunId, global: &Global, console: &Console) -> Result<u8, Problem> {
-    let state = state(global)?;
-    let run = state.find(run.as_str())?;
-    let found = verify_journal(&state.run(&run))?;
-    let mut text = format!(
-        "run {run}: {} records and {} texts and images, chained and whole\n",
-        found.records, found.blobs
-    );
-    if found.mirror_damaged > 0 {
-        text.push_str("its mirror is damaged; the next resume writes it anew\n");
-    } else if found.mirror_behind > 0 {
-        text.push_str(&format!(
-            "its mirror is {} records behind, as after a crash; the next resume completes it\n",
-            found.mirror_behind
-        ));
-    }
-    console.print(&text);
     Ok(0)
 }

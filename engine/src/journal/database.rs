@@ -6,16 +6,16 @@ use blake3::Hash;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 
 use super::chain::{BlobForm, ORIGIN, Row, StoredBlob};
-use super::private::{private_file, sync_directory};
-use super::{BlobId, JournalError};
+use super::private::private_file;
+use super::{BlobId, JournalError, RunDirectory, fresh, layout, migrate};
 
-/// The format that this engine writes, and the newest that it reads.
-/// Version of the journal's format.
-pub const SCHEMA: u32 = 1;
+/// Version of the journal's format: the one that this engine writes, and the newest that it reads.
+pub const SCHEMA: u32 = migrate::STEPS.len() as u32 + 1;
 
 /// 3.51.3: the fix of a corruption when a write-ahead log is reset (sqlite.org/wal.html).
 const OLDEST_SQLITE: i32 = 3_051_003;
 
+/// Format 1; the steps in `migrate.rs` lead on from here.
 const TABLES: &str = "
     CREATE TABLE record (
         seq  INTEGER PRIMARY KEY,
@@ -33,27 +33,44 @@ const TABLES: &str = "
 pub(super) struct Database {
     path: PathBuf,
     connection: Connection,
+    /// Where the copy lies that is read in place of a file on a disk that cannot be written.
+    _copy: Option<tempfile::TempDir>,
 }
 
 impl Database {
-    /// Makes a new database; its tables and its format appear together or not at all.
-    pub fn create(path: &Path) -> Result<Self, JournalError> {
+    /// Makes a new database with this content. It appears complete or not at all.
+    pub fn create(
+        directory: &RunDirectory,
+        rows: &[Row],
+        blobs: &[StoredBlob],
+    ) -> Result<(), JournalError> {
         check_sqlite()?;
-        // SQLite gives the files beside it (-wal, -shm) the same permissions.
-        let made = private_file().write(true).create_new(true).open(path);
-        made.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => JournalError::Exists(path.to_owned()),
-            _ => JournalError::io("create", path)(error),
-        })?;
-        let mut database = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        database.prepare_for_writing()?;
-        database.write(|transaction| {
+        let path = layout::fresh(directory);
+        let fill = || {
+            let mut connection = Connection::open_in_memory()?;
+            let transaction = connection.transaction()?;
             transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", SCHEMA)
-        })?;
-        let directory = path.parent().expect("a database lies in a directory");
-        sync_directory(directory)?;
-        Ok(database)
+            migrate::STEPS
+                .iter()
+                .try_for_each(|step| transaction.execute_batch(step))?;
+            transaction.pragma_update(None, "user_version", SCHEMA)?;
+            blobs
+                .iter()
+                .try_for_each(|blob| insert_blob(&transaction, blob))?;
+            rows.iter()
+                .try_for_each(|row| insert_row(&transaction, row))?;
+            transaction.commit()?;
+            Ok(connection)
+        };
+        let connection = fill().map_err(JournalError::database(&path))?;
+        let memory = Self {
+            path: path.clone(),
+            connection,
+            _copy: None,
+        };
+        fresh::settle(directory)?;
+        memory.copy_to(&path)?;
+        fresh::install(directory)
     }
 
     /// Opens an existing database for writing.
@@ -68,25 +85,90 @@ impl Database {
         Self::connect_existing(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
+    /// Opens a copy of a database and its log that lie on a disk that cannot be written.
+    pub fn open_copy(path: &Path) -> Result<Self, JournalError> {
+        // Only its owner may look into it, as into the original.
+        let place = tempfile::tempdir().map_err(JournalError::io("copy", path))?;
+        let copy = place.path().join("journal.db");
+        std::fs::copy(path, &copy).map_err(JournalError::io("copy", path))?;
+        let log = layout::log(path);
+        if log.exists() {
+            std::fs::copy(&log, layout::log(&copy)).map_err(JournalError::io("copy", &log))?;
+        }
+        let mut database = Self::connect_existing(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        database._copy = Some(place);
+        Ok(database)
+    }
+
     /// Every row in order, without a look at the chain.
     pub fn rows(&self) -> Result<Vec<Row>, JournalError> {
         let read = || {
             let mut statement = self
                 .connection
                 .prepare("SELECT seq, at, body, hash FROM record ORDER BY seq")?;
-            let rows = statement.query_map([], |row| {
-                let hash: Vec<u8> = row.get(3)?;
-                Ok(Row {
-                    seq: row.get::<_, i64>(0)?.unsigned_abs(),
-                    at: row.get(1)?,
-                    body: row.get(2)?,
-                    // A hash of another length equals none that is computed.
-                    hash: hash.try_into().map_or(ORIGIN, Hash::from_bytes),
-                })
-            })?;
+            let rows = statement.query_map([], row_of)?;
             rows.collect::<Result<Vec<_>, _>>()
         };
         read().map_err(|error| self.unreadable(error))
+    }
+
+    /// Whatever rows can be read of a damaged database, from both ends, and whether that is all.
+    pub fn readable_rows(&self) -> (Vec<Row>, bool) {
+        self.readable(
+            "SELECT seq, at, body, hash FROM record ORDER BY seq",
+            row_of,
+        )
+    }
+
+    /// Whatever intact blobs can be read of a damaged database, from both ends, and whether that is all.
+    pub fn readable_blobs(&self) -> (Vec<StoredBlob>, bool) {
+        let (parts, whole) = self
+            .readable("SELECT id, form, text FROM blob ORDER BY rowid", |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            });
+        let count = parts.len();
+        let intact = parts
+            .into_iter()
+            .filter_map(|parts| self.intact(parts).ok());
+        let blobs: Vec<StoredBlob> = intact.collect();
+        let whole = whole && blobs.len() == count;
+        (blobs, whole)
+    }
+
+    fn readable<T>(
+        &self,
+        select: &str,
+        take: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> (Vec<T>, bool) {
+        let mut found = Vec::new();
+        let mut whole = true;
+        for select in [select.to_owned(), format!("{select} DESC")] {
+            let Ok(mut statement) = self.connection.prepare(&select) else {
+                return (found, false);
+            };
+            let Ok(mut rows) = statement.query([]) else {
+                return (found, false);
+            };
+            whole = true;
+            loop {
+                match rows.next() {
+                    Ok(None) => break,
+                    Ok(Some(row)) => match take(row) {
+                        Ok(value) => found.push(value),
+                        Err(_) => whole = false,
+                    },
+                    // What lies behind the damaged page is reached from the other end.
+                    Err(_) => {
+                        whole = false;
+                        break;
+                    }
+                }
+            }
+            if whole {
+                break;
+            }
+        }
+        (found, whole)
     }
 
     /// Every blob.
@@ -140,7 +222,8 @@ impl Database {
         let _ = self.connection.set_db_config(config, true);
     }
 
-    /// Writes everything into a new, complete, synced file.
+    /// Writes everything into a new, complete, synced file, which is in the mode for writing already: to
+    /// switch it later would need a rollback journal, which a crash could leave behind.
     pub fn copy_to(&self, path: &Path) -> Result<(), JournalError> {
         let file = private_file()
             .write(true)
@@ -152,15 +235,38 @@ impl Database {
         })?;
         self.connection
             .execute("VACUUM INTO ?1", [name])
-            .map_err(JournalError::database(&self.path))?;
+            .map_err(JournalError::database(path))?;
+        Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?.prepare_for_writing()?;
         // SQLite does not promise to sync the copy.
         file.sync_all().map_err(JournalError::io("sync", path))
     }
 
+    /// Moves what the log holds into the database. SQLite would do it by itself, but keep a failure to itself.
+    pub fn checkpoint(&self) -> Result<(), JournalError> {
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+            .map_err(JournalError::database(&self.path))
+    }
+
+    /// The version of its format.
+    pub fn format(&self) -> Result<u32, JournalError> {
+        self.connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(|error| self.unreadable(error))
+    }
+
     fn connect_existing(path: &Path, flags: OpenFlags) -> Result<Self, JournalError> {
         check_sqlite()?;
-        if !path.exists() {
-            return Err(JournalError::Missing(path.to_owned()));
+        let length = match std::fs::metadata(path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(JournalError::Missing(path.to_owned()));
+            }
+            Err(error) => return Err(JournalError::io("look at", path)(error)),
+        };
+        // SQLite removes the log of a database without pages, which may hold all that is left.
+        if length == 0 && std::fs::metadata(layout::log(path)).is_ok_and(|log| log.len() > 0) {
+            return Err(JournalError::corrupt(path, "the database is empty"));
         }
         let database = Self::connect(path, flags)?;
         database.check_schema()?;
@@ -178,16 +284,13 @@ impl Database {
         Ok(Self {
             path: path.to_owned(),
             connection,
+            _copy: None,
         })
     }
 
     fn check_schema(&self) -> Result<(), JournalError> {
-        let found: u32 = self
-            .connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(|error| self.unreadable(error))?;
-        match found {
-            0 => Err(JournalError::NeverStarted(self.path.clone())),
+        match self.format()? {
+            0 => Err(self.without_format()),
             found if found > SCHEMA => Err(JournalError::NewerSchema {
                 path: self.path.clone(),
                 found,
@@ -197,16 +300,41 @@ impl Database {
         }
     }
 
+    /// Tables and format appear together: one without the other is damage.
+    fn without_format(&self) -> JournalError {
+        let tables = self
+            .connection
+            .query_row("SELECT count(*) FROM sqlite_master", [], |row| {
+                row.get::<_, i64>(0)
+            });
+        match tables {
+            Ok(0) => JournalError::NeverStarted(self.path.clone()),
+            _ => JournalError::corrupt(&self.path, "the number of its format is gone"),
+        }
+    }
+
     fn prepare_for_writing(&self) -> Result<(), JournalError> {
         let set = || {
             let connection = &self.connection;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
+            let mode: String =
+                connection
+                    .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
             connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "wal_autocheckpoint", 0)?;
             // Only macOS knows these: there a plain fsync does not reach the disk.
             connection.pragma_update(None, "fullfsync", true)?;
-            connection.pragma_update(None, "checkpoint_fullfsync", true)
+            connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+            Ok(mode)
         };
-        set().map_err(JournalError::database(&self.path))
+        let mode = set().map_err(JournalError::database(&self.path))?;
+        if mode.eq_ignore_ascii_case("wal") {
+            return Ok(());
+        }
+        Err(JournalError::Io {
+            action: "keep a write-ahead log beside",
+            path: self.path.clone(),
+            source: std::io::Error::other(format!("SQLite stays in its mode {mode:?} here")),
+        })
     }
 
     fn intact(&self, parts: (String, String, String)) -> Result<StoredBlob, JournalError> {
@@ -235,6 +363,17 @@ impl Database {
             JournalError::database(&self.path)(error)
         }
     }
+}
+
+fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let hash: Vec<u8> = row.get(3)?;
+    Ok(Row {
+        seq: row.get::<_, i64>(0)?.unsigned_abs(),
+        at: row.get(1)?,
+        body: row.get(2)?,
+        // A hash of another length equals none that is computed.
+        hash: hash.try_into().map_or(ORIGIN, Hash::from_bytes),
+    })
 }
 
 /// Adds a row.
