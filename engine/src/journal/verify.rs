@@ -34,6 +34,9 @@ pub fn verify(directory: &RunDirectory) -> Result<Verification, JournalError> {
     // Mirror first: it is written last, so that a running writer cannot make it look ahead.
     let mirror = mirror::read(&layout::mirror(directory))?;
     let content = Content::checked(directory, &mirror)?;
+    if content.rows.is_empty() {
+        return Err(JournalError::NeverStarted(layout::database(directory)));
+    }
     Ok(content.verification(&mirror))
 }
 
