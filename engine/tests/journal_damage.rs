@@ -104,14 +104,17 @@ fn survives(sample: &Sample, seed: usize, tally: &Tally) {
         tear(&mut after.files[file], &mut random);
     }
     let confirmed = before.records.len();
-    let mirrored =
-        |seq: usize| still_has(before, &after, MIRROR, &sample.mirror[seq - 1]);
+    let mirrored = |seq: usize| still_has(before, &after, MIRROR, &sample.mirror[seq - 1]);
     let logged = |seq: usize| !closed && still_has(before, &after, LOG, &sample.log[seq - 1]);
     let scratch = scratch();
     let directory = after.lay(scratch.path());
     let verified = verify(&directory).map(|found| found.records);
     let opened = open(&directory);
-    assert_eq!(verified.is_ok(), opened.is_ok(), "seed {seed}: {verified:?} and open disagree");
+    assert_eq!(
+        verified.is_ok(),
+        opened.is_ok(),
+        "seed {seed}: {verified:?} and open disagree"
+    );
     let opened = match opened {
         Ok((journal, records)) => Some((Some(journal), records)),
         Err(JournalError::NeverStarted(_)) => Some((None, Vec::new())),
@@ -135,7 +138,10 @@ fn survives(sample: &Sample, seed: usize, tally: &Tally) {
             if let (Some(journal), 0) = (journal, seed % 16) {
                 commit_nth(&journal, 2 * RECORDS + 2);
                 drop(journal);
-                assert_eq!(verify(&directory).unwrap().records, records.len() as u64 + 1);
+                assert_eq!(
+                    verify(&directory).unwrap().records,
+                    records.len() as u64 + 1
+                );
             }
         }
         None => {
@@ -167,13 +173,19 @@ fn mends(
     };
     one_more(if cut { &tally.cut } else { &tally.restored });
     let proven = found.proven as usize;
-    assert!(proven >= in_mirror, "seed {seed}: {found:?}, mirror {in_mirror}");
+    assert!(
+        proven >= in_mirror,
+        "seed {seed}: {found:?}, mirror {in_mirror}"
+    );
     assert!(proven <= before.records.len(), "seed {seed}: {found:?}");
     let (journal, records) = open(directory).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     drop(journal);
     assert_eq!(records[..proven], before.records[..proven], "seed {seed}");
     assert_eq!(records.len(), proven + 2, "seed {seed}");
-    assert!(matches!(repair(directory, "ann@desk"), Ok(Repair::NotNeeded)), "seed {seed}");
+    assert!(
+        matches!(repair(directory, "ann@desk"), Ok(Repair::NotNeeded)),
+        "seed {seed}"
+    );
 }
 
 fn torn_states(states: usize) {
@@ -235,9 +247,16 @@ fn flip(sample: &Sample, seed: usize) -> bool {
         }
         Ok((journal, records)) => {
             let found = verified.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-            assert_eq!(records, before.records, "seed {seed}: bit {bit} of file {file}");
+            assert_eq!(
+                records, before.records,
+                "seed {seed}: bit {bit} of file {file}"
+            );
             drop(journal);
-            assert_eq!(Journal::read(&directory).unwrap(), before.records, "seed {seed}");
+            assert_eq!(
+                Journal::read(&directory).unwrap(),
+                before.records,
+                "seed {seed}"
+            );
             found.mirror_damaged > 0 || found.mirror_behind > 0
         }
     }
@@ -250,8 +269,14 @@ fn bit_flips(flips: usize) {
         found.fetch_add(usize::from(flip(&sample, seed)), Ordering::SeqCst);
     });
     let found = found.into_inner();
-    println!("{flips} flipped bits: {found} found, {} harmless", flips - found);
-    assert!(found > flips / 4, "only {found} found: the flips hit nothing");
+    println!(
+        "{flips} flipped bits: {found} found, {} harmless",
+        flips - found
+    );
+    assert!(
+        found > flips / 4,
+        "only {found} found: the flips hit nothing"
+    );
 }
 
 #[test]

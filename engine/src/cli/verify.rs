@@ -58,7 +58,10 @@ fn damaged(run: &RunId, directory: &RunDirectory, error: JournalError) -> Proble
         JournalError::Lost { .. } | JournalError::Corrupt { .. }
     );
     let mut problem = Problem::from(error);
-    let Some(diagnostic) = problem.diagnostics.pop().filter(|_| repairable) else {
+    if !repairable {
+        return problem;
+    }
+    let Some(diagnostic) = problem.diagnostics.pop() else {
         return problem;
     };
     let diagnostic = match journal::diagnose(directory) {

@@ -21,7 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Bounds the memory that waiting notes take.
 const MOST_WAITING: usize = 4096;
 /// After so many bytes of records and blobs the write-ahead log is moved into the database.
-const LONGEST_LOG: usize = 2 << 20;
+const LONGEST_LOG: usize = 512 << 10;
 
 /// What is sent to the writer; the order of messages is the order of rows.
 pub(super) enum Message {
