@@ -60,8 +60,8 @@ fn writing_process() {
             (journal, records.len() as u32)
         }
     };
-    let mut next = begun + 1;
     for nth in 0..EACH {
+        let next = begun + 1 + nth;
         if role == "open-large" && nth < 4 {
             // Enough for the log to be moved into the database in the midst of the run.
             let blob = journal.store_blob("z".repeat(150_000 + nth as usize).as_bytes());
@@ -74,7 +74,6 @@ fn writing_process() {
             // The disk failed; the run is over.
             Err(_) => break,
         }
-        next += 1;
     }
     if role.ends_with("unclosed") {
         // As a kill leaves it; the trace goes on with the next process.
