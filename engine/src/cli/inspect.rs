@@ -4,7 +4,7 @@ use super::args::Global;
 use super::console::Console;
 use super::problem::Problem;
 use super::run::state;
-use crate::journal::{Intent, Journal, JournalError, StateDirectory, Stored};
+use crate::journal::{Intent, Journal, StateDirectory, Stored};
 use crate::model::{Image, RunId};
 use crate::operation::image_diff;
 use crate::report::{Diagnostic, RunSummary, timeline};
@@ -13,12 +13,9 @@ fn zone() -> jiff::tz::TimeZone {
     jiff::tz::TimeZone::system()
 }
 
-/// Whether a process works on the run: its lock cannot be had.
+/// Whether a process works on the run.
 fn locked(state: &StateDirectory, run: &RunId) -> bool {
-    matches!(
-        state.lock(&format!("run {run}"), "a look at it"),
-        Err(JournalError::Locked { .. })
-    )
+    state.is_locked(&format!("run {run}"))
 }
 
 /// Lists the runs.

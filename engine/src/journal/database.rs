@@ -32,7 +32,7 @@ const TABLES: &str = "
 /// An open database.
 pub(super) struct Database {
     path: PathBuf,
-    connection: Connection,
+    pub(super) connection: Connection,
     /// Where the copy lies that is read in place of a file on a disk that cannot be written.
     _copy: Option<tempfile::TempDir>,
 }
@@ -110,65 +110,6 @@ impl Database {
             rows.collect::<Result<Vec<_>, _>>()
         };
         read().map_err(|error| self.unreadable(error))
-    }
-
-    /// Whatever rows can be read of a damaged database, from both ends, and whether that is all.
-    pub fn readable_rows(&self) -> (Vec<Row>, bool) {
-        self.readable(
-            "SELECT seq, at, body, hash FROM record ORDER BY seq",
-            row_of,
-        )
-    }
-
-    /// Whatever intact blobs can be read of a damaged database, from both ends, and whether that is all.
-    pub fn readable_blobs(&self) -> (Vec<StoredBlob>, bool) {
-        let (parts, whole) = self
-            .readable("SELECT id, form, text FROM blob ORDER BY rowid", |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            });
-        let count = parts.len();
-        let intact = parts
-            .into_iter()
-            .filter_map(|parts| self.intact(parts).ok());
-        let blobs: Vec<StoredBlob> = intact.collect();
-        let whole = whole && blobs.len() == count;
-        (blobs, whole)
-    }
-
-    fn readable<T>(
-        &self,
-        select: &str,
-        take: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-    ) -> (Vec<T>, bool) {
-        let mut found = Vec::new();
-        let mut whole = true;
-        for select in [select.to_owned(), format!("{select} DESC")] {
-            let Ok(mut statement) = self.connection.prepare(&select) else {
-                return (found, false);
-            };
-            let Ok(mut rows) = statement.query([]) else {
-                return (found, false);
-            };
-            whole = true;
-            loop {
-                match rows.next() {
-                    Ok(None) => break,
-                    Ok(Some(row)) => match take(row) {
-                        Ok(value) => found.push(value),
-                        Err(_) => whole = false,
-                    },
-                    // What lies behind the damaged page is reached from the other end.
-                    Err(_) => {
-                        whole = false;
-                        break;
-                    }
-                }
-            }
-            if whole {
-                break;
-            }
-        }
-        (found, whole)
     }
 
     /// Every blob.
@@ -337,7 +278,10 @@ impl Database {
         })
     }
 
-    fn intact(&self, parts: (String, String, String)) -> Result<StoredBlob, JournalError> {
+    pub(super) fn intact(
+        &self,
+        parts: (String, String, String),
+    ) -> Result<StoredBlob, JournalError> {
         let (id, form, text) = parts;
         let blob = BlobForm::parse(&form).map(|form| StoredBlob {
             id: BlobId(id.clone()),
@@ -365,7 +309,8 @@ impl Database {
     }
 }
 
-fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+/// A row as a query for `seq, at, body, hash` gives it.
+pub(super) fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let hash: Vec<u8> = row.get(3)?;
     Ok(Row {
         seq: row.get::<_, i64>(0)?.unsigned_abs(),

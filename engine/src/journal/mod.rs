@@ -16,6 +16,7 @@ mod migrate;
 mod mirror;
 mod private;
 mod record;
+mod remains;
 mod repair;
 mod salvage;
 mod state_directory;

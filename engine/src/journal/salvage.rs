@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::chain::{ORIGIN, Row, StoredBlob};
-use super::database::Database;
 use super::mirror::{self, MirrorContent};
+use super::remains::{Remains, remains};
 use super::verify::{record_of, references};
-use super::{BlobId, JournalError, RunDirectory, layout, log_damage};
+use super::{BlobId, JournalError, RunDirectory, layout};
 
 /// What is left of a journal, and what is known to be gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,42 +133,4 @@ fn lost(
     mirrored
         .max(u64::from(unproven || unread))
         .max(logged.max().unwrap_or(0))
-}
-
-/// What can be read from a database, however damaged.
-#[derive(Default)]
-struct Remains {
-    rows: Vec<Row>,
-    blobs: Vec<StoredBlob>,
-    /// Whether all of it could be read.
-    whole: bool,
-    /// How many transactions, at least, its log has lost.
-    dropped: u64,
-}
-
-fn remains(path: &Path) -> Result<Remains, JournalError> {
-    let log = std::fs::read(layout::log(path)).unwrap_or_default();
-    let dropped = log_damage::found(&log).map_or(0, |damage| damage.transactions);
-    let unread = Remains {
-        dropped,
-        ..Remains::default()
-    };
-    let database = match Database::open_read_only(path) {
-        Ok(database) => database,
-        // A newer engine's journal is not damaged; and without permission or space nothing is proven.
-        Err(
-            error @ (JournalError::NewerSchema { .. }
-            | JournalError::OldSqlite { .. }
-            | JournalError::Io { .. }),
-        ) => return Err(error),
-        Err(_) => return Ok(unread),
-    };
-    let (rows, rows_whole) = database.readable_rows();
-    let (blobs, blobs_whole) = database.readable_blobs();
-    Ok(Remains {
-        rows,
-        blobs,
-        whole: rows_whole && blobs_whole && dropped == 0,
-        dropped,
-    })
 }
