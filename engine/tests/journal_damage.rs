@@ -283,3 +283,17 @@ fn bit_flips(flips: usize) {
 fn a_flipped_bit_is_found_or_harmless() {
     bit_flips(2_000);
 }
+
+#[test]
+fn a_look_at_an_emptied_database_does_not_cost_its_log() {
+    let (open, _) = snapshots(4);
+    let mut emptied = open[3].clone();
+    emptied.files[0] = Some(Vec::new());
+    let scratch = scratch();
+    let directory = emptied.lay(scratch.path());
+    assert!(verify(&directory).is_err());
+    assert!(Journal::read(&directory).is_err());
+    // SQLite itself would have removed it; it may be all that is left.
+    let log = std::fs::read(directory.path().join("journal.db-wal")).unwrap();
+    assert_eq!(Some(log), open[3].files[LOG]);
+}
