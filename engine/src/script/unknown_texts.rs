@@ -15,8 +15,8 @@ use super::failure;
 use super::unknown::{in_text, inside};
 use crate::operation::Failure;
 
-/// The types of parameters: a text, a character, a number, the two kinds of ranges.
-const TYPES: &[(char, fn() -> TypeId)] = &[
+/// A letter for each type of parameter: a text, a character, a number, the two kinds of ranges.
+const TYPES: [(char, fn() -> TypeId); 5] = [
     ('t', TypeId::of::<ImmutableString>),
     ('c', TypeId::of::<char>),
     ('n', TypeId::of::<i64>),
@@ -24,8 +24,11 @@ const TYPES: &[(char, fn() -> TypeId)] = &[
     ('i', TypeId::of::<RangeInclusive<i64>>),
 ];
 
-/// Functions that read, each with the parameter lists that the interpreter has it for.
-const READING: &[(&str, &[&str])] = &[
+/// A function with the parameter lists that the interpreter has it for.
+type Forms = (&'static str, &'static [&'static str]);
+
+/// Functions that read.
+const READING: &[Forms] = &[
     ("contains", &["tt", "tc"]),
     ("starts_with", &["tt", "tc"]),
     ("ends_with", &["tt", "tc"]),
@@ -50,7 +53,7 @@ const READING: &[(&str, &[&str])] = &[
 ];
 
 /// Functions that change the text in place.
-const CHANGING: &[(&str, &[&str])] = &[
+const CHANGING: &[Forms] = &[
     ("crop", &["tn", "tnn", "tr", "ti"]),
     ("truncate", &["tn"]),
     ("remove", &["tt", "tc"]),
@@ -258,6 +261,8 @@ mod tests {
             "parse_float(`${u}`)",
             "`${u}`.chars()",
             "max(`${u}`, \"a\")",
+            "trimmed(u)",
+            "max(1, u)",
             "[`${u}`] == [\"a\"]",
             "#{a: `${u}`} != #{a: 1}",
         ] {

@@ -118,7 +118,7 @@ fn header_finding(unit: &Unit<'_>, error: super::header::HeaderError) -> Finding
             column,
         }),
         length: if error.position.is_some() {
-            "runbook".len()
+            error.length
         } else {
             1
         },
