@@ -184,6 +184,10 @@ pub enum Command {
         /// The run.
         #[arg(value_parser = run_id)]
         run: RunId,
+        /// Restore a damaged journal as far as it can be proven; the damaged
+        /// files are kept beside it.
+        #[arg(long)]
+        repair: bool,
     },
     /// Check runbooks without running them.
     Check {

@@ -1,12 +1,10 @@
-//! `list`, `status`, `show`, `verify`: runs seen from outside, also while they run.
+//! `list`, `status`, `show`: runs seen from outside, also while they run.
 
 use super::args::Global;
 use super::console::Console;
 use super::problem::Problem;
 use super::run::state;
-use crate::journal::{
-    Intent, Journal, JournalError, RunDirectory, StateDirectory, Stored, verify as verify_journal,
-};
+use crate::journal::{Intent, Journal, RunDirectory, StateDirectory, Stored};
 use crate::model::{Image, RunId};
 use crate::operation::image_diff;
 use crate::report::{Diagnostic, RunSummary, timeline};
@@ -15,12 +13,9 @@ fn zone() -> jiff::tz::TimeZone {
     jiff::tz::TimeZone::system()
 }
 
-/// Whether a process works on the run: its lock cannot be had.
+/// Whether a process works on the run.
 pub fn locked(state: &StateDirectory, run: &RunId) -> bool {
-    matches!(
-        state.lock(&format!("run {run}"), "a look at it"),
-        Err(JournalError::Locked { .. })
-    )
+    state.is_locked(&format!("run {run}"))
 }
 
 /// Lists the runs.
@@ -92,25 +87,4 @@ pub fn run_or_newest(state: &StateDirectory, run: Option<&RunId>) -> Result<RunI
             Problem::usage(Diagnostic::error("there is no run yet").help("runbook run FILE"))
         }),
     }
-}
-
-/// Checks a run's journal.
-pub fn verify(run: &RunId, global: &Global, console: &Console) -> Result<u8, Problem> {
-    let state = state(global)?;
-    let run = state.find(run.as_str())?;
-    let found = verify_journal(&state.run(&run))?;
-    let mut text = format!(
-        "run {run}: {} records and {} texts and images, chained and whole\n",
-        found.records, found.blobs
-    );
-    if found.mirror_damaged > 0 {
-        text.push_str("its mirror is damaged; the next resume writes it anew\n");
-    } else if found.mirror_behind > 0 {
-        text.push_str(&format!(
-            "its mirror is {} records behind, as after a crash; the next resume completes it\n",
-            found.mirror_behind
-        ));
-    }
-    console.print(&text);
-    Ok(0)
 }
