@@ -57,7 +57,7 @@ pub fn show(run: &RunId, json: bool, global: &Global, console: &Console) -> Resu
         for stored in &records {
             let line = serde_json::to_string(stored)
                 .map_err(|error| Problem::failed(Diagnostic::error(error.to_string())))?;
-            console.print(&format!("{line}\n"));
+            console.print(&format!("{}\n", crate::report::safe::json(&line)));
         }
         return Ok(0);
     }
