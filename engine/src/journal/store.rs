@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 
-use super::crash::CrashPoint;
+use super::crash::{Blackout, Crash, CrashPoint};
 use super::database::Database;
 use super::mirror::{self, Mirror};
 use super::private::{check_local, check_private, create_directory};
@@ -40,11 +40,29 @@ struct Queue {
 impl Journal {
     /// Begins the journal of a new run.
     pub fn create(directory: &RunDirectory, secrets: Arc<Secrets>) -> Result<Self, JournalError> {
+        let crash = Crash::Kill(CrashPoint::from_environment());
+        Self::create_until(directory, secrets, crash)
+    }
+
+    /// Like [`Journal::create`], for a simulated engine that may be switched off.
+    pub fn create_simulated(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+        blackout: Blackout,
+    ) -> Result<Self, JournalError> {
+        Self::create_until(directory, secrets, Crash::Blackout(blackout))
+    }
+
+    fn create_until(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+        crash: Crash,
+    ) -> Result<Self, JournalError> {
         create_directory(directory.path())?;
         check_private(directory.path())?;
         check_local(directory.path())?;
         let database = Database::create(&layout::database(directory))?;
-        Self::start(directory, secrets, database, &[])
+        Self::start(directory, secrets, database, &[], crash)
     }
 
     /// Opens the journal of a run that was begun, and gives its records.
@@ -54,6 +72,24 @@ impl Journal {
     pub fn open(
         directory: &RunDirectory,
         secrets: Arc<Secrets>,
+    ) -> Result<(Self, Vec<Stored>), JournalError> {
+        let crash = Crash::Kill(CrashPoint::from_environment());
+        Self::open_until(directory, secrets, crash)
+    }
+
+    /// Like [`Journal::open`], for a simulated engine that may be switched off.
+    pub fn open_simulated(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+        blackout: Blackout,
+    ) -> Result<(Self, Vec<Stored>), JournalError> {
+        Self::open_until(directory, secrets, Crash::Blackout(blackout))
+    }
+
+    fn open_until(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+        crash: Crash,
     ) -> Result<(Self, Vec<Stored>), JournalError> {
         let path = layout::database(directory);
         if !layout::readable_database(directory).exists() {
@@ -90,7 +126,7 @@ impl Journal {
             return Err(JournalError::NeverStarted(path));
         }
         Ok((
-            Self::start(directory, secrets, database, &content.rows)?,
+            Self::start(directory, secrets, database, &content.rows, crash)?,
             records,
         ))
     }
@@ -164,13 +200,14 @@ impl Journal {
         secrets: Arc<Secrets>,
         database: Database,
         rows: &[super::chain::Row],
+        crash: Crash,
     ) -> Result<Self, JournalError> {
         let shared = Arc::new(Shared::default());
         let writer = Writer {
             database,
             mirror: Mirror::open(&layout::mirror(directory))?,
             head: rows.last().map_or(super::chain::ORIGIN, |row| row.hash),
-            crash: CrashPoint::from_environment(),
+            crash,
             shared: Arc::clone(&shared),
         };
         super::private::sync_directory(directory.path())?;
