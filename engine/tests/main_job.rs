@@ -15,15 +15,13 @@ fn effects(stdout: &[u8], outcome: &str) -> Vec<String> {
     let mut found: Vec<String> = String::from_utf8_lossy(stdout)
         .lines()
         .map(|line| serde_json::from_str::<Json>(line).unwrap())
-        .filter(|event| {
-            event["event"] == "operation_ended" && event["outcome"]["outcome"] == outcome
-        })
+        .filter(|event| event["event"] == "operation_ended" && event["outcome"] == outcome)
         .map(|event| {
             // The diff of what only a script can observe is not known before the run.
             let diff = if event["kind"] == "change" {
                 Json::Null
             } else {
-                event["outcome"]["diff"].clone()
+                event["diff"].clone()
             };
             format!(
                 "{} {} {} {} {diff}",
@@ -51,6 +49,15 @@ fn the_plan_is_what_the_run_does_and_writes_nothing() {
     );
     assert!(planned.len() > 30, "{planned:#?}");
     assert_eq!(planned, done);
+}
+
+/// What the operator reads before she says yes.
+#[test]
+fn the_plan_as_it_is_read() {
+    let bench = Bench::new();
+    let plan = bench.exits(0, &["run", BOOK, "--lab", LAB, "--dry-run"]);
+    let time = regex::Regex::new(r"\d+\.\d s").unwrap();
+    insta::assert_snapshot!("plan", time.replace_all(&plan, "[TIME]"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Who answers questions: flags first, then the person at the terminal, else nobody.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::args::Talk;
 use super::console::Console;
@@ -13,6 +14,9 @@ pub struct Answers {
     yes: bool,
     given: BTreeMap<String, String>,
     interactive: bool,
+    /// Held while a person is asked: one question at a time. True once she has decided to stop, so that the steps
+    /// around the failed one, and the other branches, do not ask again.
+    stopping: Mutex<bool>,
 }
 
 impl Answers {
@@ -27,6 +31,7 @@ impl Answers {
             yes: talk.yes,
             given,
             interactive: console.interactive(),
+            stopping: Mutex::new(false),
         }
     }
 
@@ -36,7 +41,12 @@ impl Answers {
             yes,
             given: BTreeMap::new(),
             interactive: console.interactive(),
+            stopping: Mutex::new(false),
         }
+    }
+
+    fn stopping(&self) -> MutexGuard<'_, bool> {
+        self.stopping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn by_flag(&self, question: &Question) -> Option<Result<Answer, Failure>> {
@@ -137,6 +147,7 @@ impl Asker for Answers {
             return answer;
         }
         if self.interactive {
+            let _alone = self.stopping();
             return self.at_terminal(question);
         }
         let hint = match question.kind {
@@ -156,15 +167,11 @@ impl Asker for Answers {
     }
 
     fn after_failure(&self, path: &ScopePath, failure: &Failure) -> AfterFailure {
-        // Only the innermost step asks: what it lets pass has been decided.
-        if !self.interactive
-            || std::mem::replace(
-                &mut *asked()
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner),
-                true,
-            )
-        {
+        if !self.interactive {
+            return AfterFailure::Stop;
+        }
+        let mut stopping = self.stopping();
+        if *stopping {
             return AfterFailure::Stop;
         }
         let title = path.steps().last().copied().unwrap_or_default().to_owned();
@@ -179,23 +186,13 @@ impl Asker for Answers {
             Ok(choice) if choice.starts_with("skip") => AfterFailure::Skip,
             _ => AfterFailure::Stop,
         };
-        if decision != AfterFailure::Stop {
-            *asked()
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner) = false;
-        }
+        *stopping = decision == AfterFailure::Stop;
         decision
     }
 
     fn who(&self) -> String {
         who()
     }
-}
-
-/// Whether a person has decided to stop, so that the steps around the failed one do not ask again.
-fn asked() -> &'static std::sync::Mutex<bool> {
-    static ASKED: std::sync::Mutex<bool> = std::sync::Mutex::new(false);
-    &ASKED
 }
 
 /// The person at this machine, as `user@machine`.

@@ -2,7 +2,7 @@
 
 use super::problem::{FAILED, UNDECIDED};
 use crate::journal::Ending;
-use crate::model::{OperationId, Secrets};
+use crate::model::{OperationId, Secrets, SourcePosition};
 use crate::operation::{Divergence, Failure, Report};
 use crate::report::Diagnostic;
 use crate::script::{Place, ScriptEnd, SourceSet};
@@ -93,7 +93,7 @@ impl Verdict {
         let mut places = places.iter();
         if let Some(place) = places.next() {
             let text = sources.text(&place.position.file).map(str::to_owned);
-            diagnostic = diagnostic.at(place.position.clone(), text, 1);
+            diagnostic = diagnostic.at(shown(&place.position, sources), text, 1);
         }
         for place in places.take(8) {
             let called = place
@@ -101,13 +101,22 @@ impl Verdict {
                 .as_deref()
                 .map(|name| format!(" (calling {name})"))
                 .unwrap_or_default();
-            diagnostic = diagnostic.note(format!("from {}{called}", place.position));
+            let position = shown(&place.position, sources);
+            diagnostic = diagnostic.note(format!("from {position}{called}"));
         }
         diagnostic.message = secrets.redact(&diagnostic.message);
         for text in diagnostic.notes.iter_mut().chain(&mut diagnostic.help) {
             *text = secrets.redact(text);
         }
         Some(diagnostic)
+    }
+}
+
+/// A place as a reader finds it.
+fn shown(position: &SourcePosition, sources: &SourceSet) -> SourcePosition {
+    SourcePosition {
+        file: sources.path_of(&position.file),
+        ..position.clone()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fleet::{RealActing, RealObserving};
 use super::problem::Problem;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, LimitError};
 use crate::lab::{Lab, LabAccess, LabFleet};
 use crate::model::{HostName, SourcePosition};
 use crate::report::Diagnostic;
@@ -65,7 +65,7 @@ impl Ground {
             None => inventory.hosts().cloned().collect(),
             Some(pattern) => inventory
                 .limit(pattern)
-                .map_err(|error| Problem::usage(Diagnostic::error(format!("--limit: {error}"))))?,
+                .map_err(|error| limit_problem(&error, &inventory))?,
         };
         Ok(Self {
             place,
@@ -213,14 +213,26 @@ fn lab_inventory(name: &str, labs: &Path) -> Result<Inventory, Problem> {
     Ok(Inventory::of_lab(hosts.iter().map(String::as_str)))
 }
 
+fn limit_problem(error: &LimitError, inventory: &Inventory) -> Problem {
+    const SHOWN: usize = 12;
+    let names: Vec<String> = inventory.hosts().map(ToString::to_string).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let mut list = names[..names.len() - more].join(", ");
+    if more > 0 {
+        list.push_str(&format!(" and {more} more"));
+    }
+    Problem::usage(Diagnostic::error(format!("--limit: {error}")).help(format!("hosts: {list}")))
+}
+
 fn file_inventory(path: &Path, pinned: Option<&str>) -> Result<(Inventory, String), Problem> {
     let name = path.display().to_string();
     let text = match pinned {
         Some(text) => text.to_owned(),
         None => std::fs::read_to_string(path).map_err(|error| {
-            Problem::usage(Diagnostic::error(format!(
-                "the inventory {name} cannot be read: {error}"
-            )))
+            Problem::usage(
+                Diagnostic::error(format!("the inventory {name} cannot be read: {error}"))
+                    .help("without -i the runbook acts on this host alone, as `localhost`"),
+            )
         })?,
     };
     match Inventory::parse(&name, &text) {

@@ -18,8 +18,7 @@ pub fn load(file_or_name: &str) -> Result<SourceSet, Problem> {
 fn load_diagnostic(error: &LoadError) -> Diagnostic {
     let mut diagnostic = Diagnostic::error(error.message.clone());
     if let Some(position) = &error.position {
-        let text = std::fs::read_to_string(&position.file).ok();
-        diagnostic = diagnostic.at(position.clone(), text, 1);
+        diagnostic = diagnostic.at(position.clone(), error.text.clone(), 1);
     }
     match &error.help {
         Some(help) => diagnostic.help(help.clone()),
@@ -58,7 +57,9 @@ pub fn diagnostic(finding: &Finding, sources: &SourceSet) -> Diagnostic {
     .code(finding.code);
     if let Some(position) = &finding.position {
         let text = sources.text(&position.file).map(str::to_owned);
-        diagnostic = diagnostic.at(position.clone(), text, finding.length);
+        let mut position = position.clone();
+        position.file = sources.path_of(&position.file);
+        diagnostic = diagnostic.at(position, text, finding.length);
     }
     match &finding.help {
         Some(help) => diagnostic.help(help.clone()),

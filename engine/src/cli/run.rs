@@ -100,7 +100,6 @@ fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8
     let started = Instant::now();
     let runtime = runtime()?;
     let cancel = Cancel::default();
-    listen_for_interrupts(&runtime, cancel.clone());
     let secrets = Arc::new(Secrets::new());
     let plan = Arc::new(PlanCollector::default());
     let events = console.events(
@@ -108,6 +107,7 @@ fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8
         true,
         vec![plan.clone() as Arc<dyn EventSink>],
     );
+    listen_for_interrupts(&runtime, cancel.clone(), events.clone());
     let announcer = Announcer::new(events, secrets.clone());
     let asker = Arc::new(Answers::new(&run.talk, console));
     let fleet = prepared.ground.observing(&runtime)?;
@@ -194,8 +194,8 @@ impl Work {
         let started = Instant::now();
         let runtime = runtime()?;
         let cancel = Cancel::default();
-        listen_for_interrupts(&runtime, cancel.clone());
         let events = console.events(talk.output, talk.diff, Vec::new());
+        listen_for_interrupts(&runtime, cancel.clone(), events.clone());
         let announcer = Announcer::new(events, self.ledger.secrets().clone());
         let asker = Arc::new(Answers::new(talk, console));
         let fleet = self.prepared.ground.acting(&runtime)?;

@@ -1,6 +1,8 @@
 //! The asynchronous runtime under the synchronous engine, and Ctrl-C.
 
-use crate::report::Diagnostic;
+use std::sync::Arc;
+
+use crate::report::{Diagnostic, Event, EventSink};
 use crate::transport::Cancel;
 
 use super::problem::Problem;
@@ -19,7 +21,12 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
 }
 
 /// Turns Ctrl-C and SIGTERM into requests to stop: the first lets what is in flight finish, the second does not.
-pub fn listen_for_interrupts(runtime: &tokio::runtime::Runtime, cancel: Cancel) {
+/// The operator is told through `events`, like everything else, so that no progress line is drawn over it.
+pub fn listen_for_interrupts(
+    runtime: &tokio::runtime::Runtime,
+    cancel: Cancel,
+    events: Arc<dyn EventSink>,
+) {
     runtime.spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
         let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -34,14 +41,12 @@ pub fn listen_for_interrupts(runtime: &tokio::runtime::Runtime, cancel: Cancel) 
             }
             let first = cancel.requested().is_none();
             cancel.request();
-            eprintln!(
-                "\n{}",
-                if first {
-                    "stopping after the operation in flight; once more to stop now (the run can be resumed either way)"
-                } else {
-                    "stopping now; what was in flight is asked for on resume"
-                }
-            );
+            let text = if first {
+                "stopping after the operation in flight; Ctrl-C once more stops at once (the run can be resumed either way)"
+            } else {
+                "stopping at once: a command in flight goes on on its target, and resume asks there how it ended"
+            };
+            events.emit(Event::Warning { text: text.into() });
         }
     });
 }

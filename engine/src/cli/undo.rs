@@ -59,11 +59,9 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
     retry_stuck(&ledger)?;
     let runtime = runtime()?;
     let cancel = Cancel::default();
-    listen_for_interrupts(&runtime, cancel.clone());
-    let announcer = Announcer::new(
-        console.events(Output::Text, true, Vec::new()),
-        ledger.secrets().clone(),
-    );
+    let events = console.events(Output::Text, true, Vec::new());
+    listen_for_interrupts(&runtime, cancel.clone(), events.clone());
+    let announcer = Announcer::new(events, ledger.secrets().clone());
     let fleet = prepared.ground.acting(&runtime)?;
     let live = Live::new(
         ledger.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{OperationId, OperationKey, Secrets, Target, Value};
+use crate::model::{OperationId, OperationKey, ScopePath, Secrets, Target, Value};
 use crate::operation::{Call, Failure, Report};
 use crate::report::{Event, EventSink, OperationOutcome};
 use crate::transport::{OutputSink, Stream};
@@ -67,6 +67,7 @@ impl Announcer {
     /// An operation failed.
     pub fn failed(&self, call: &Call<'_>, id: Option<OperationId>, failure: &Failure) {
         let report = match failure {
+            Failure::Interrupted => return self.ended(call, id, OperationOutcome::Interrupted),
             Failure::Failed(report) | Failure::Unreachable(report) | Failure::Lost(report) => {
                 report.clone()
             }
@@ -74,6 +75,19 @@ impl Announcer {
             other => Report::new(other.to_string()),
         };
         self.ended(call, id, OperationOutcome::Failed { report });
+    }
+
+    /// Asks, with the terminal kept free for it.
+    pub fn asking<T>(&self, scope: &ScopePath, text: &str, ask: impl FnOnce() -> T) -> T {
+        self.emit(Event::Asking {
+            scope: scope.clone(),
+            text: self.secrets.redact(text),
+        });
+        let answer = ask();
+        self.emit(Event::Answered {
+            scope: scope.clone(),
+        });
+        answer
     }
 
     /// Words and tables.
@@ -119,6 +133,7 @@ impl Announcer {
                 report: self.report(report),
             },
             OperationOutcome::Replayed => OperationOutcome::Replayed,
+            OperationOutcome::Interrupted => OperationOutcome::Interrupted,
         }
     }
 

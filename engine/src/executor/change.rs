@@ -4,7 +4,7 @@ use super::ledger;
 use super::live::Live;
 use crate::journal::{Entry, Record};
 use crate::model::{Image, Value};
-use crate::operation::{Call, Change, Failure, Report, Undecided, image_diff};
+use crate::operation::{Call, Change, Failure, Report, Undecided, image_diff, still_is};
 use crate::report::OperationOutcome;
 
 impl Live {
@@ -95,7 +95,7 @@ impl Live {
                 "when the target is back, resume looks what became of the change",
             ))),
             Some(now) if change.reached(after, &now) => Ok(()),
-            Some(now) if now == *before => {
+            Some(now) if still_is(before, after, &now) => {
                 change.apply(&*self.fleet, before, after, &self.cancel)?;
                 self.verify(change, after)
             }
@@ -162,7 +162,7 @@ impl Live {
                 changed(change, &before, &after, Some(found))
             });
         }
-        if now == before {
+        if still_is(&before, &after, &now) {
             let result = match change.apply(&*self.fleet, &before, &after, &self.cancel) {
                 Err(Failure::Unreachable(report)) => {
                     self.after_loss(change, &before, &after, report)

@@ -16,7 +16,7 @@ use crate::operation::{
     Action, Affects, Assertion, Call, Change, Failure, Observation, Question, QuestionKind,
     RunCommand, Telling, Wait, image_diff,
 };
-use crate::report::{Event, OperationOutcome, PlanNote};
+use crate::report::{Event, OperationOutcome, PlanNote, WILL_BE_ASKED};
 use crate::transport::{Cancel, ObservingFleet};
 
 /// The executor of a dry run.
@@ -104,7 +104,7 @@ impl DryRun {
                     );
                 }
                 let assuming = Some(format!(
-                    "its present state is not known before the run ({})",
+                    "it is needed, which is not known before {}",
                     unknown.because
                 ));
                 return self.ended(
@@ -145,7 +145,7 @@ impl DryRun {
         let unsettled = self.overlay.unknown(&call.target, None);
         let assuming = match (&unsettled, command.guards.is_empty()) {
             (Some(unknown), false) => Some(format!(
-                "whether it is needed is not known before the run ({})",
+                "it is needed, which is not known before {}",
                 unknown.because
             )),
             _ => match command::guarded(&self.overlay, &call.target, command, &self.cancel) {
@@ -178,7 +178,7 @@ impl DryRun {
     }
 
     fn wait(&self, call: &Call<'_>, wait: &dyn Wait) -> Result<Value, Failure> {
-        let limit = format!("will be waited for, at most {:?}", wait.timeout());
+        let limit = format!("at most {}", crate::text::duration::format(wait.timeout()));
         match wait.check() {
             Ok(Some(value)) => self.ended(
                 call,
@@ -198,7 +198,7 @@ impl DryRun {
     }
 
     fn ask(&self, call: &Call<'_>, question: &Question) -> Result<Value, Failure> {
-        let why = "will be asked".to_owned();
+        let why = WILL_BE_ASKED.to_owned();
         match &question.kind {
             QuestionKind::Confirm | QuestionKind::Manual => self.pending(call, why, true.into()),
             QuestionKind::Choose(_) | QuestionKind::Input { .. } => {

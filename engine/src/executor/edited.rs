@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::Executor;
 use super::dry_run::DryRun;
 use super::ledger::Ledger;
 use super::replay::{compare, recorded};
-use super::{AfterFailure, Executor};
-use crate::journal::{Entry, EntryState, StepStatus};
-use crate::model::{OperationId, OperationKey, ScopePath, SourcePosition, Target, Value};
-use crate::operation::{Call, Class, Failure, Observation, RunCommand};
-use crate::report::PlanNote;
+use crate::journal::{Entry, EntryState};
+use crate::model::{OperationId, OperationKey, Value};
+use crate::operation::{Call, Class, Failure};
 
 /// How an edited script meets the record.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +87,10 @@ impl Edited {
 }
 
 impl Executor for Edited {
+    fn behind(&self) -> Option<&dyn Executor> {
+        Some(&self.plan)
+    }
+
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = self.matching(call, &state.1) else {
@@ -112,51 +115,6 @@ impl Executor for Edited {
             // Reused, and recovered when the run goes on; what it will give is not known yet.
             _ => self.plan.perform(call),
         }
-    }
-
-    fn look(&self, target: &Target, observation: &dyn Observation) -> Result<Value, Failure> {
-        self.plan.look(target, observation)
-    }
-
-    fn run_within(
-        &self,
-        of: &OperationKey,
-        target: &Target,
-        command: &RunCommand,
-    ) -> Result<Value, Failure> {
-        self.plan.run_within(of, target, command)
-    }
-
-    fn step_started(
-        &self,
-        path: &ScopePath,
-        source: Option<&SourcePosition>,
-    ) -> Result<(), Failure> {
-        self.plan.step_started(path, source)
-    }
-
-    fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
-        self.plan.step_ended(path, status)
-    }
-
-    fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
-        self.plan.step_failed(path, failure)
-    }
-
-    fn branch_started(&self, path: &ScopePath) {
-        self.plan.branch_started(path);
-    }
-
-    fn branch_ended(&self, path: &ScopePath, failed: bool) {
-        self.plan.branch_ended(path, failed);
-    }
-
-    fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
-        self.plan.plan_ended(note)
-    }
-
-    fn cluster(&self) -> Result<Arc<dyn crate::transport::ClusterObserver>, Failure> {
-        self.plan.cluster()
     }
 
     fn parallel(&self, _: usize) -> usize {

@@ -8,7 +8,7 @@ use crate::journal::{
     OutcomeResult, Record, RecordedFailure,
 };
 use crate::model::{Image, OperationId, OperationKey, RunId, Secrets, Subject, Value};
-use crate::operation::{Action, Call, Change, Class, Failure, Report};
+use crate::operation::{Action, Call, Change, Class, Failure, Report, kept};
 
 /// The largest arguments that an intent repeats for messages, in bytes of JSON; the fingerprint covers them whole.
 const ARGUMENTS_SHOWN: usize = 8 << 10;
@@ -217,6 +217,7 @@ impl Ledger {
         before: &Image,
         after: &Image,
     ) -> ChangeIntent {
+        let (before, after) = (&kept(before), &kept(after));
         ChangeIntent {
             subject: change.subject(),
             before: self.store(before),

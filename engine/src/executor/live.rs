@@ -165,7 +165,10 @@ impl Live {
         {
             self.ledger.commit(Record::Intent(Box::new(intent)))?;
         }
-        let result = match self.asker.ask(question) {
+        let asked = self
+            .announcer
+            .asking(&call.scope, &question.text, || self.asker.ask(question));
+        let result = match asked {
             Ok(answer) => {
                 let value = match question.kind {
                     crate::operation::QuestionKind::Confirm
@@ -281,7 +284,9 @@ impl Executor for Live {
     }
 
     fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
-        let decision = self.asker.after_failure(path, failure);
+        let decision = self.announcer.asking(path, &failure.to_string(), || {
+            self.asker.after_failure(path, failure)
+        });
         if decision == AfterFailure::Retry {
             let operations = self.ledger.failed_below(path);
             let (by, why) = (self.asker.who(), "retry of a failed step".to_owned());

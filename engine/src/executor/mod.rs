@@ -41,12 +41,23 @@ pub enum AfterFailure {
 }
 
 /// Performs operations, in whatever way its mode means that. Called from the threads of the script's branches.
+///
+/// Modes stand one behind the other: what a mode does not do itself, the mode [behind](Executor::behind) it does.
+/// Where none is behind, nothing is done.
 pub trait Executor: Send + Sync {
+    /// The mode that does what this one leaves to it.
+    fn behind(&self) -> Option<&dyn Executor> {
+        None
+    }
+
     /// Performs one operation and returns its value.
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure>;
 
     /// Looks, as part of another operation: inside the condition of a wait or the `observe` of a change.
-    fn look(&self, target: &Target, observation: &dyn Observation) -> Result<Value, Failure>;
+    fn look(&self, target: &Target, observation: &dyn Observation) -> Result<Value, Failure> {
+        let behind = self.behind().ok_or(Failure::Interrupted)?;
+        behind.look(target, observation)
+    }
 
     /// Runs a command as part of the change `of`; it is repeated when the change is applied again.
     fn run_within(
@@ -54,39 +65,70 @@ pub trait Executor: Send + Sync {
         of: &OperationKey,
         target: &Target,
         command: &RunCommand,
-    ) -> Result<Value, Failure>;
+    ) -> Result<Value, Failure> {
+        let behind = self.behind().ok_or(Failure::Interrupted)?;
+        behind.run_within(of, target, command)
+    }
 
     /// A step is entered.
     fn step_started(
         &self,
         path: &ScopePath,
         source: Option<&SourcePosition>,
-    ) -> Result<(), Failure>;
+    ) -> Result<(), Failure> {
+        self.behind()
+            .map_or(Ok(()), |behind| behind.step_started(path, source))
+    }
 
     /// A step is left.
-    fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure>;
+    fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
+        self.behind()
+            .map_or(Ok(()), |behind| behind.step_ended(path, status))
+    }
 
     /// A step failed: what now?
-    fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure>;
+    fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
+        self.behind().map_or(Ok(AfterFailure::Stop), |behind| {
+            behind.step_failed(path, failure)
+        })
+    }
 
     /// A branch of `each` begins.
-    fn branch_started(&self, path: &ScopePath);
+    fn branch_started(&self, path: &ScopePath) {
+        if let Some(behind) = self.behind() {
+            behind.branch_started(path);
+        }
+    }
 
     /// A branch of `each` ended.
-    fn branch_ended(&self, path: &ScopePath, failed: bool);
+    fn branch_ended(&self, path: &ScopePath, failed: bool) {
+        if let Some(behind) = self.behind() {
+            behind.branch_ended(path, failed);
+        }
+    }
 
     /// The plan of a step or branch ends because it depends on an unknown value. Only a dry run allows this;
     /// the others give the failure back.
-    fn plan_ended(&self, note: PlanNote) -> Result<(), Failure>;
+    fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
+        let behind = self.behind().ok_or(Failure::Interrupted)?;
+        behind.plan_ended(note)
+    }
 
     /// How many branches may run at once when the script asks for `asked`.
-    fn parallel(&self, asked: usize) -> usize;
+    fn parallel(&self, asked: usize) -> usize {
+        self.behind().map_or(1, |behind| behind.parallel(asked))
+    }
 
     /// The cluster's API, to look up what a script's words mean.
-    fn cluster(&self) -> Result<std::sync::Arc<dyn crate::transport::ClusterObserver>, Failure>;
+    fn cluster(&self) -> Result<std::sync::Arc<dyn crate::transport::ClusterObserver>, Failure> {
+        let behind = self.behind().ok_or(Failure::Interrupted)?;
+        behind.cluster()
+    }
 
     /// Lets time pass between batches; `false` if interrupted.
-    fn pause(&self, duration: std::time::Duration) -> bool;
+    fn pause(&self, duration: std::time::Duration) -> bool {
+        self.behind().is_none_or(|behind| behind.pause(duration))
+    }
 }
 
 /// A mode that knows what to do with an operation that was in flight when the engine died (M3).

@@ -9,9 +9,10 @@ use serde_json::Value as Json;
 
 use crate::model::{FileState, Image, ObjectRef, Subject, Target, TargetPath, Unknown, Value};
 use crate::operation::Affects;
+use crate::operation::cluster::state_of;
 use crate::transport::{
     Cancel, Clock, ClusterObserver, Command, FileKind, FileStat, ListQuery, LogQuery, ObjectKind,
-    Observer, ObservingFleet, Output, TransportError,
+    Observer, ObservingFleet, Output, PatchKind, TransportError, difference, merged,
 };
 
 /// The planned effects.
@@ -132,7 +133,7 @@ impl Overlay {
                 .or_else(|| planned.unsettled.get(target)),
             _ => planned.unsettled.get(target),
         };
-        because.map(|because| format!("{because} leaves this as it is now"))
+        because.map(|because| format!("{because} leaves it as it is now"))
     }
 
     /// What is planned for something that the script observes itself.
@@ -228,6 +229,15 @@ struct OverlayCluster {
     planned: Arc<Mutex<Planned>>,
 }
 
+/// A planned state with what the server keeps beside it: its identity and its status stay.
+fn as_served(planned: Json, now: &Json) -> Json {
+    merged(
+        PatchKind::Merge,
+        now,
+        &difference(&state_of(now.clone()), &planned),
+    )
+}
+
 fn reference(object: &Json) -> Option<ObjectRef> {
     let text = |value: &Json| value.as_str().map(str::to_owned);
     Some(ObjectRef {
@@ -244,10 +254,15 @@ impl ClusterObserver for OverlayCluster {
     }
 
     fn get(&self, object: &ObjectRef) -> Result<Option<Json>, TransportError> {
-        if let Some(planned) = lock(&self.planned).objects.get(object) {
-            return Ok(planned.clone());
+        let planned = lock(&self.planned).objects.get(object).cloned();
+        match planned {
+            None => self.inner.get(object),
+            Some(None) => Ok(None),
+            Some(Some(planned)) => Ok(Some(match self.inner.get(object)? {
+                Some(now) => as_served(planned, &now),
+                None => planned,
+            })),
         }
-        self.inner.get(object)
     }
 
     fn list(&self, kind: &ObjectKind, query: &ListQuery) -> Result<Vec<Json>, TransportError> {
@@ -257,7 +272,7 @@ impl ClusterObserver for OverlayCluster {
             .into_iter()
             .filter_map(|object| {
                 match reference(&object).and_then(|name| planned.objects.get(&name)) {
-                    Some(planned) => planned.clone(),
+                    Some(planned) => planned.clone().map(|planned| as_served(planned, &object)),
                     None => Some(object),
                 }
             })

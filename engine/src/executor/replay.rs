@@ -2,15 +2,14 @@
 //! goes on to the mode behind (M2).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::announce::Announcer;
 use super::ledger::{Ledger, again};
-use super::{AfterFailure, Executor, Recover, command};
-use crate::journal::{Entry, EntryState, Intent, OutcomeResult, StepStatus};
-use crate::model::{OperationKey, ScopePath, SourcePosition, Target, Value};
-use crate::operation::{Action, Call, Divergence, Failure, Observation, RunCommand, Side};
-use crate::report::{OperationOutcome, PlanNote};
+use super::{Executor, Recover, command};
+use crate::journal::{Entry, EntryState, Intent, OutcomeResult};
+use crate::model::Value;
+use crate::operation::{Action, Call, Divergence, Failure, Side};
+use crate::report::OperationOutcome;
 
 /// Replay in front of another mode.
 pub struct Replay<E> {
@@ -103,6 +102,10 @@ pub(super) fn compare(ledger: &Ledger, call: &Call<'_>, intent: &Intent) -> Resu
 }
 
 impl<E: Executor + Recover> Executor for Replay<E> {
+    fn behind(&self) -> Option<&dyn Executor> {
+        Some(&self.inner)
+    }
+
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
         let Some(entry) = self.ledger.entry(&call.key) else {
             return self.inner.perform(call);
@@ -119,58 +122,5 @@ impl<E: Executor + Recover> Executor for Replay<E> {
             EntryState::InFlight => self.inner.recover(call, &entry),
             EntryState::Retryable { .. } => self.inner.perform(call),
         }
-    }
-
-    fn look(&self, target: &Target, observation: &dyn Observation) -> Result<Value, Failure> {
-        self.inner.look(target, observation)
-    }
-
-    fn run_within(
-        &self,
-        of: &OperationKey,
-        target: &Target,
-        command: &RunCommand,
-    ) -> Result<Value, Failure> {
-        self.inner.run_within(of, target, command)
-    }
-
-    fn step_started(
-        &self,
-        path: &ScopePath,
-        source: Option<&SourcePosition>,
-    ) -> Result<(), Failure> {
-        self.inner.step_started(path, source)
-    }
-
-    fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
-        self.inner.step_ended(path, status)
-    }
-
-    fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
-        self.inner.step_failed(path, failure)
-    }
-
-    fn branch_started(&self, path: &ScopePath) {
-        self.inner.branch_started(path);
-    }
-
-    fn branch_ended(&self, path: &ScopePath, failed: bool) {
-        self.inner.branch_ended(path, failed);
-    }
-
-    fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
-        self.inner.plan_ended(note)
-    }
-
-    fn cluster(&self) -> Result<Arc<dyn crate::transport::ClusterObserver>, Failure> {
-        self.inner.cluster()
-    }
-
-    fn parallel(&self, asked: usize) -> usize {
-        self.inner.parallel(asked)
-    }
-
-    fn pause(&self, duration: Duration) -> bool {
-        self.inner.pause(duration)
     }
 }

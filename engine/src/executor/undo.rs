@@ -3,18 +3,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
+use super::Executor;
 use super::ledger::Ledger;
 use super::replay::{compare, recorded};
-use super::{AfterFailure, Executor};
-use crate::journal::{ChangeIntent, Entry, EntryState, History, OutcomeResult, StepStatus};
-use crate::model::{
-    Image, OperationId, OperationKey, ScopePath, Segment, SourcePosition, Subject, Target, Value,
-};
+use crate::journal::{ChangeIntent, Entry, EntryState, History, OutcomeResult};
+use crate::model::{Image, OperationId, OperationKey, ScopePath, Segment, Subject, Target, Value};
 use crate::operation::{
-    Call, Change, Class, Failure, Observation, Report, RunCommand, Undecided, apply_image,
-    image_diff, observe_subject,
+    Call, Change, Class, Failure, Observation, Report, Undecided, apply_image, image_diff,
+    observe_subject, still_is, taken_back,
 };
 use crate::report::PlanNote;
 use crate::transport::{ActingFleet, Cancel, ObservingFleet, Program};
@@ -178,8 +175,11 @@ impl Change for Restore<'_> {
     }
 
     fn wanted(&self, now: &Image) -> Result<Image, Failure> {
-        if self.after.is_met_by(now) || *now == self.before || self.force {
-            return Ok(self.before.clone());
+        if still_is(&self.before, &self.after, now) {
+            return Ok(now.clone());
+        }
+        if still_is(&self.after, &self.before, now) || self.force {
+            return Ok(taken_back(&self.before, &self.after, now));
         }
         let subject = &self.change.subject;
         let part = |title: &str, from: &Image, to: &Image| {
@@ -221,6 +221,10 @@ impl Change for Restore<'_> {
             None => apply_image(fleet, &self.target, &self.change.subject, before, after),
         }
     }
+
+    fn reached(&self, _: &Image, now: &Image) -> bool {
+        still_is(&self.before, &self.after, now)
+    }
 }
 
 /// First answers the script from the record alone, so that its closures can be collected without any effect; then
@@ -257,6 +261,11 @@ impl<E: Executor> UndoMode<E> {
 }
 
 impl<E: Executor> Executor for UndoMode<E> {
+    // While the record is read, nothing is done.
+    fn behind(&self) -> Option<&dyn Executor> {
+        self.acting().map(|inner| inner as &dyn Executor)
+    }
+
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
         if let Some(inner) = self.acting() {
             return inner.perform(call);
@@ -279,63 +288,11 @@ impl<E: Executor> Executor for UndoMode<E> {
         self.inner.look(target, observation)
     }
 
-    fn run_within(
-        &self,
-        of: &OperationKey,
-        target: &Target,
-        command: &RunCommand,
-    ) -> Result<Value, Failure> {
-        match self.acting() {
-            Some(inner) => inner.run_within(of, target, command),
-            None => Err(Self::end_of_record()),
-        }
-    }
-
-    fn step_started(
-        &self,
-        path: &ScopePath,
-        source: Option<&SourcePosition>,
-    ) -> Result<(), Failure> {
-        self.acting()
-            .map_or(Ok(()), |inner| inner.step_started(path, source))
-    }
-
-    fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
-        self.acting()
-            .map_or(Ok(()), |inner| inner.step_ended(path, status))
-    }
-
-    fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
-        self.acting().map_or(Ok(AfterFailure::Stop), |inner| {
-            inner.step_failed(path, failure)
-        })
-    }
-
-    fn branch_started(&self, path: &ScopePath) {
-        if let Some(inner) = self.acting() {
-            inner.branch_started(path);
-        }
-    }
-
-    fn branch_ended(&self, path: &ScopePath, failed: bool) {
-        if let Some(inner) = self.acting() {
-            inner.branch_ended(path, failed);
-        }
-    }
-
     fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
         self.inner.plan_ended(note)
     }
 
     fn cluster(&self) -> Result<Arc<dyn crate::transport::ClusterObserver>, Failure> {
         self.inner.cluster()
-    }
-
-    fn parallel(&self, asked: usize) -> usize {
-        self.acting().map_or(1, |inner| inner.parallel(asked))
-    }
-
-    fn pause(&self, duration: Duration) -> bool {
-        self.acting().is_none_or(|inner| inner.pause(duration))
     }
 }

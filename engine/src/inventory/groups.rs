@@ -45,7 +45,7 @@ pub(super) fn read<'a>(
     }
     let mut read = Groups { groups };
     read.check_hosts(source, &known)?;
-    read.check_groups(source)?;
+    read.check_groups(source, &known)?;
     let mut members = vec![None; read.groups.len()];
     for index in 0..read.groups.len() {
         read.collect(source, &mut vec![index], &mut members)?;
@@ -154,7 +154,11 @@ impl<'a> Groups<'a> {
         Ok(())
     }
 
-    fn check_groups(&self, source: Source<'_>) -> Result<(), InventoryError> {
+    fn check_groups(
+        &self,
+        source: Source<'_>,
+        known: &BTreeSet<&str>,
+    ) -> Result<(), InventoryError> {
         for group in &self.groups {
             for node in &group.groups {
                 let inner = reader::name(source, node)?;
@@ -163,7 +167,10 @@ impl<'a> Groups<'a> {
                         "the group `{}` contains `{inner}`, which the inventory does not have",
                         group.name
                     );
-                    let names = self.groups.iter().map(|other| other.name.as_str());
+                    let others = self.groups.iter().map(|other| other.name.as_str());
+                    let names = others
+                        .filter(|other| *other != group.name)
+                        .chain(known.iter().copied());
                     return Err(source.at(node, message).help(suggest::hint(inner, names)));
                 }
             }

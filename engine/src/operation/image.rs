@@ -2,7 +2,7 @@
 
 use crate::model::{FileImage, FileState, Image, Subject, Target, Value};
 use crate::text::diff;
-use crate::transport::{ActingFleet, ObservingFleet};
+use crate::transport::{ActingFleet, ObservingFleet, PatchKind, merged};
 
 use super::{Failure, cluster};
 
@@ -60,7 +60,10 @@ fn object_diff(
     after: Option<&serde_json::Value>,
 ) -> String {
     match (before, after) {
-        (Some(before), Some(after)) => diff::fields(before, after),
+        (Some(before), Some(after)) => {
+            let (before, after) = cluster::veil_pair(before, after);
+            diff::fields(&before, &after)
+        }
         (Some(_), None) => format!("- {name}"),
         (None, Some(_)) => format!("+ {name}"),
         (None, None) => String::new(),
@@ -80,6 +83,39 @@ fn shown(value: &Value) -> String {
         "(none)".into()
     } else {
         value.to_string()
+    }
+}
+
+/// A state as it may be kept in a journal: as it is, but for what a `Secret` holds.
+pub fn kept(image: &Image) -> Image {
+    match image {
+        Image::Object(Some(object)) => Image::Object(Some(cluster::veil(object.clone()))),
+        other => other.clone(),
+    }
+}
+
+/// Whether `now` still is `state`, the state between which and `other` a change lies. Of an object only what the
+/// change concerns counts: servers and controllers write into the rest.
+pub fn still_is(state: &Image, other: &Image, now: &Image) -> bool {
+    match state {
+        Image::Object(_) => cluster::left_as(other, state, now),
+        _ => state.is_met_by(now),
+    }
+}
+
+/// The state to go back to, from `now`: for an object that is there in all three, `now` with what lies between
+/// `before` and `after` taken back, and the rest left as others have made it.
+pub fn taken_back(before: &Image, after: &Image, now: &Image) -> Image {
+    match (before, after, now) {
+        (Image::Object(Some(before)), Image::Object(Some(after)), Image::Object(Some(now))) => {
+            let back = cluster::revert_patch(before, after);
+            Image::Object(Some(cluster::state_of(merged(
+                PatchKind::Merge,
+                now,
+                &back,
+            ))))
+        }
+        _ => before.clone(),
     }
 }
 

@@ -22,7 +22,7 @@ pub use change::Change;
 pub use command::{Affects, Guard, RunCommand};
 pub use failure::{Divergence, Failure, Report, Side, Undecided};
 pub use file::{ChangeFile, EditClosure, FileEdit, FileQuestion, LookAtFile};
-pub use image::{apply_image, image_diff, observe_subject};
+pub use image::{apply_image, image_diff, kept, observe_subject, still_is, taken_back};
 pub use observe::Observation;
 pub use probe::{ProbeCommand, judged};
 pub use recorded::{ReadClock, SecretUse};

@@ -170,9 +170,17 @@ pub fn block(
             tally.counts()
         ),
     ];
-    out.extend(look.lines(message));
+    match (ending, run) {
+        (Ending::Done, Some(_)) => {}
+        (Ending::Done, None) => out.push("nothing was changed; this is the plan:".to_owned()),
+        _ => out.extend(look.lines(message)),
+    }
     if !tally.failed.is_empty() {
-        out.push("failed:".to_owned());
+        let ended_well = matches!(ending, Ending::Done | Ending::Finished);
+        out.push(match ended_well {
+            true => "failed, and then retried or skipped:".to_owned(),
+            false => "failed:".to_owned(),
+        });
         for (place, report) in &tally.failed {
             out.push(format!("  {}", look.line(place)));
             out.extend(failure(look, 4, report));

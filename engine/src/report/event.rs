@@ -86,7 +86,8 @@ pub enum Event {
         summary: String,
         /// Where in the text.
         source: Option<SourcePosition>,
-        /// How.
+        /// How: its fields stand beside these.
+        #[serde(flatten)]
         outcome: OperationOutcome,
     },
     /// Output of a running command.
@@ -132,6 +133,18 @@ pub enum Event {
         what: String,
         /// Until when at most.
         deadline: Timestamp,
+    },
+    /// A person may be asked from now on: the terminal is hers until [`Event::Answered`].
+    Asking {
+        /// Where the question stands.
+        scope: ScopePath,
+        /// The question.
+        text: String,
+    },
+    /// The question was answered, or nobody was there.
+    Answered {
+        /// Where the question stands.
+        scope: ScopePath,
     },
     /// The session ended.
     RunEnded {
@@ -201,12 +214,17 @@ pub enum OperationOutcome {
     },
     /// Its recorded value was returned.
     Replayed,
+    /// The operator stopped the run while it was in flight; what became of it is found out on resume.
+    Interrupted,
     /// It failed.
     Failed {
         /// What happened.
         report: Report,
     },
 }
+
+/// Why a question is pending in a dry run.
+pub const WILL_BE_ASKED: &str = "will be asked";
 
 /// Receives events. Must not block for long: it is called from the branches.
 pub trait EventSink: Send + Sync {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::model::OperationKey;
+use crate::operation::Class;
 
 use super::Event;
 use super::look::Look;
@@ -31,12 +32,13 @@ impl Live {
         match event {
             Event::OperationStarted {
                 key,
+                class,
                 target,
                 summary,
                 ..
-            } => {
+            } if *class != Class::Ask => {
                 let title = look.line(&format!("{target}: {summary}"));
-                let bar = bars.add(ProgressBar::new_spinner());
+                let bar = bars.add(ProgressBar::new_spinner().with_style(style(look)));
                 bar.set_message(title.clone());
                 bar.enable_steady_tick(Duration::from_millis(120));
                 self.running.insert(key.clone(), (bar, title));
@@ -45,6 +47,8 @@ impl Live {
                 if let (Some((bar, title)), Some(last)) =
                     (self.running.get(key), look.lines(text).last())
                 {
+                    // The tail is what is new: the title gives way.
+                    let title: String = title.chars().take(look.width / 2).collect();
                     bar.set_message(format!("{title} | {last}"));
                 }
             }
@@ -63,6 +67,22 @@ impl Live {
         }
     }
 
+    /// Takes the spinners off the terminal: it belongs to a question.
+    pub fn hide(&self) {
+        if let Some(bars) = &self.bars {
+            // A terminal that went away has nothing to clear.
+            let _ = bars.clear();
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+    }
+
+    /// Puts them back.
+    pub fn show(&self) {
+        if let Some(bars) = &self.bars {
+            bars.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
     /// Prints without tearing the spinners.
     pub fn suspend(&self, print: impl FnOnce()) {
         match &self.bars {
@@ -70,4 +90,15 @@ impl Live {
             None => print(),
         }
     }
+}
+
+/// One line that never wraps: what does not fit is cut.
+fn style(look: &Look) -> ProgressStyle {
+    let frames: &[&str] = match look.unicode {
+        true => &["⠁", "⠂", "⠄", "⡀", "⢀", "⠠", "⠐", "⠈", " "],
+        false => &["-", "\\", "|", "/", " "],
+    };
+    ProgressStyle::with_template("{spinner} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .tick_strings(frames)
 }

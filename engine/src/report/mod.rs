@@ -15,7 +15,7 @@ mod terminal;
 
 pub use change_line::{ChangeLine, ChangeLines};
 pub use error::{Diagnostic, Place, Severity, render_all};
-pub use event::{Event, EventSink, OperationOutcome, PlanNote};
+pub use event::{Event, EventSink, OperationOutcome, PlanNote, WILL_BE_ASKED};
 pub use fanout::Fanout;
 pub use json::{JsonLines, SCHEMA};
 pub use listing::{RunState, RunSummary, list, timeline};

@@ -6,7 +6,7 @@ use crate::model::ScopePath;
 use crate::operation::Class;
 
 use super::look::{Look, Tone, counted};
-use super::{Event, EventSink, OperationOutcome};
+use super::{Event, EventSink, OperationOutcome, WILL_BE_ASKED};
 
 /// One thing that the run would do, or where the plan ends.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,9 @@ pub struct PlanEntry {
     pub summary: String,
     /// The change as a diff, where it can be shown as one.
     pub diff: Option<String>,
-    /// What the plan assumes, or why it is left for the run.
+    /// What the plan assumes.
+    pub assuming: Option<String>,
+    /// Why it is left for the run, or what went wrong.
     pub why: Option<String>,
 }
 
@@ -40,8 +42,6 @@ pub enum PlanKind {
     Question,
     /// An assertion to be checked in the run.
     Check,
-    /// Something to be looked at in the run.
-    Look,
     /// Planning ended here.
     Ends,
     /// An operation that already fails in the dry run.
@@ -56,7 +56,6 @@ impl PlanKind {
             Self::Wait => "wait",
             Self::Question => "ask",
             Self::Check => "check",
-            Self::Look => "look",
             Self::Ends => "plan ends",
             Self::Fails => "FAILS",
         }
@@ -88,7 +87,10 @@ impl EventSink for PlanCollector {
     fn emit(&self, event: Event) {
         if let Some(entry) = entry(event) {
             let mut plan = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            plan.entries.push(entry);
+            // Doing the same thing twice is two things; not knowing the same thing twice is one.
+            if entry.kind != PlanKind::Ends || !plan.entries.contains(&entry) {
+                plan.entries.push(entry);
+            }
         }
     }
 }
@@ -104,13 +106,12 @@ fn entry(event: Event) -> Option<PlanEntry> {
             outcome,
             ..
         } => {
-            let (kind, diff, why) = match outcome {
-                OperationOutcome::Planned { diff, assuming } => {
-                    (planned(class, &word), diff, assuming)
-                }
-                OperationOutcome::Pending { why } => (planned(class, &word), None, Some(why)),
+            let kind = planned(class, &word);
+            let (kind, diff, assuming, why) = match outcome {
+                OperationOutcome::Planned { diff, assuming } => (kind?, diff, assuming, None),
+                OperationOutcome::Pending { why } => (kind?, None, None, Some(why)),
                 OperationOutcome::Failed { report } => {
-                    (PlanKind::Fails, None, Some(report.message))
+                    (PlanKind::Fails, None, None, Some(report.message))
                 }
                 _ => return None,
             };
@@ -120,6 +121,7 @@ fn entry(event: Event) -> Option<PlanEntry> {
                 kind,
                 summary,
                 diff,
+                assuming,
                 why,
             })
         }
@@ -127,33 +129,37 @@ fn entry(event: Event) -> Option<PlanEntry> {
             target: "run".to_owned(),
             kind: PlanKind::Ends,
             summary: match &note.source {
-                Some(place) => format!("depends on {} ({place})", note.because),
-                None => format!("depends on {}", note.because),
+                Some(place) => format!("not known before {} ({place})", note.because),
+                None => format!("not known before {}", note.because),
             },
             scope: note.scope,
             diff: None,
+            assuming: None,
             why: None,
         }),
         _ => None,
     }
 }
 
-fn planned(class: Class, word: &str) -> PlanKind {
-    match class {
+/// Looks are not part of a plan: where one decides something, the plan ends there and says so.
+fn planned(class: Class, word: &str) -> Option<PlanKind> {
+    Some(match class {
         Class::Change if word.starts_with("file.") => PlanKind::File,
         Class::Change => PlanKind::Change,
         Class::Command => PlanKind::Command,
         Class::Wait => PlanKind::Wait,
         Class::Ask => PlanKind::Question,
         Class::Assert => PlanKind::Check,
-        Class::Observe | Class::Tell => PlanKind::Look,
-    }
+        Class::Observe | Class::Tell => return None,
+    })
 }
 
 /// A step of a plan: entries that stand in the same steps, with equal ones on several hosts put together.
 struct Group<'a> {
     steps: Vec<&'a str>,
     items: Vec<(Vec<String>, &'a PlanEntry)>,
+    /// What its entries assume, each assumption once.
+    assuming: Vec<&'a str>,
 }
 
 impl Plan {
@@ -193,6 +199,10 @@ impl Plan {
                     out.push('\n');
                 }
             }
+            for what in &group.assuming {
+                let text = format!("assuming that {}", look.line(what));
+                out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &text)));
+            }
             out.push('\n');
         }
         out.push_str(&self.totals());
@@ -211,10 +221,16 @@ impl Plan {
                     groups.push(Group {
                         steps,
                         items: Vec::new(),
+                        assuming: Vec::new(),
                     });
                     groups.last_mut().expect("one was pushed just now")
                 }
             };
+            if let Some(what) = entry.assuming.as_deref()
+                && !group.assuming.contains(&what)
+            {
+                group.assuming.push(what);
+            }
             let host = place(entry);
             // Never within one host: doing the same thing twice there is two things.
             let same = group.items.iter_mut().find(|(hosts, other)| {
@@ -287,11 +303,18 @@ fn render(look: &Look, hosts: &[String], entry: &PlanEntry) -> Vec<String> {
         ),
     };
     let word = look.paint(tone, &format!("{:<9}", entry.kind.word()));
-    let mut out = vec![format!("  {word} {place}{}", look.line(&entry.summary))];
-    if let Some(diff) = &entry.diff {
+    // How long a wait may take belongs into its line, and that a question will be asked goes without saying.
+    let (limit, why) = match (entry.kind, &entry.why) {
+        (PlanKind::Wait, Some(limit)) => (format!(" ({limit})"), None),
+        (PlanKind::Question, Some(why)) if why == WILL_BE_ASKED => (String::new(), None),
+        (_, why) => (String::new(), why.as_deref()),
+    };
+    let summary = look.line(&entry.summary);
+    let mut out = vec![format!("  {word} {place}{summary}{limit}")];
+    if let Some(diff) = entry.diff.as_deref().filter(|diff| says_more(diff)) {
         out.extend(look.diff(6, diff));
     }
-    if let Some(why) = &entry.why {
+    if let Some(why) = why {
         out.extend(
             look.lines(why)
                 .iter()
@@ -299,4 +322,9 @@ fn render(look: &Look, hosts: &[String], entry: &PlanEntry) -> Vec<String> {
         );
     }
     out
+}
+
+/// A diff of one line that only names what comes or goes repeats the summary.
+fn says_more(diff: &str) -> bool {
+    diff.contains('\n') || !(diff.starts_with("- ") || diff.starts_with("+ "))
 }

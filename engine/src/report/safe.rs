@@ -21,7 +21,7 @@ pub fn line(text: &str) -> String {
 }
 
 /// Text as several lines: line breaks are kept, a tab becomes four spaces, a carriage return before a
-/// line break is dropped, everything else as in [`line`].
+/// line break is dropped, everything else as in [`line()`].
 pub fn lines(text: &str) -> Vec<String> {
     text.lines()
         .map(|text| line(&text.replace('\t', "    ")))

@@ -41,6 +41,9 @@ struct State<W> {
     tally: Tally,
     replayed: BTreeMap<String, usize>,
     dry: bool,
+    /// Questions that are being asked, and what is to be printed when they are answered.
+    asking: usize,
+    held: Vec<String>,
 }
 
 impl<W: Write + Send> Terminal<W> {
@@ -54,6 +57,8 @@ impl<W: Write + Send> Terminal<W> {
                 tally: Tally::default(),
                 replayed: BTreeMap::new(),
                 dry: false,
+                asking: 0,
+                held: Vec::new(),
             }),
         }
     }
@@ -64,8 +69,27 @@ impl<W: Write + Send> EventSink for Terminal<W> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
         state.live.note(&self.options.look, &event);
-        let lines = state.render(&self.options, &event);
+        let mut lines = state.render(&self.options, &event);
         state.tally.note(&event);
+        match event {
+            Event::Asking { .. } => {
+                state.asking += 1;
+                state.live.hide();
+            }
+            Event::Answered { .. } => {
+                state.asking = state.asking.saturating_sub(1);
+                if state.asking == 0 {
+                    state.live.show();
+                }
+            }
+            _ => {}
+        }
+        if state.asking > 0 {
+            // Other branches go on; what they say must not tear the question.
+            state.held.append(&mut lines);
+            return;
+        }
+        lines.splice(0..0, std::mem::take(&mut state.held));
         if lines.is_empty() {
             return;
         }
@@ -126,10 +150,11 @@ impl<W> State<W> {
                 .map(|line| format!("{}{line}", indent(scope, 1)))
                 .collect(),
             Event::Table { scope, title, rows } => table(look, scope, title, rows),
-            Event::PlanNote(note) => vec![format!(
-                "{}{} depends on {}",
+            // The plan that ends a dry run tells it by step.
+            Event::PlanNote(note) if options.verbosity > 0 => vec![format!(
+                "{}{} {}",
                 indent(&note.scope, 1),
-                look.paint(Tone::Warn, "the plan ends here:"),
+                look.paint(Tone::Warn, "the plan ends here: not known before"),
                 look.line(&note.because)
             )],
             Event::Warning { text } => look
@@ -203,7 +228,17 @@ impl<W> State<W> {
                 return Vec::new();
             }
             OperationOutcome::Failed { .. } => (Tone::Bad, "FAILED"),
+            OperationOutcome::Interrupted => (Tone::Warn, "stopped"),
             _ if quiet => return Vec::new(),
+            // The plan that ends a dry run shows these by step and host.
+            OperationOutcome::Planned { .. }
+            | OperationOutcome::Pending { .. }
+            | OperationOutcome::Skipped { .. }
+            | OperationOutcome::Ok { .. }
+                if self.dry && options.verbosity == 0 =>
+            {
+                return Vec::new();
+            }
             OperationOutcome::Ok { .. } => (Tone::Dim, ok_word(class)),
             OperationOutcome::Changed { .. } if class == Class::Command => (Tone::Warn, "ran"),
             OperationOutcome::Changed { .. } => (Tone::Warn, "changed"),

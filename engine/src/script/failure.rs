@@ -102,9 +102,9 @@ fn thrown_failure(thrown: &Dynamic) -> Failure {
 fn interpreter_failure(error: &EvalAltResult) -> Failure {
     let text = strip_position(error);
     if text.contains(super::unknown::TYPE_NAME) {
-        return Failure::PlanEnds(Unknown::because(
-            "the script decides by a value that is unknown until the run",
-        ));
+        return Failure::PlanEnds(super::unknown::last_met().unwrap_or_else(|| {
+            Unknown::because("the script decides by a value that is unknown until the run")
+        }));
     }
     let hint = match error {
         EvalAltResult::ErrorTooManyOperations(_) => Some(
@@ -149,6 +149,14 @@ pub fn places(error: &EvalAltResult, main: &str) -> Vec<Place> {
     collect(error, main, &mut found);
     found.dedup();
     found
+}
+
+/// The innermost place of an error that stands in the script itself: what its reader looks for, where a module of
+/// the library is in between.
+pub fn place_in_script(error: &EvalAltResult, main: &str) -> Option<SourcePosition> {
+    let places = places(error, main);
+    let own = places.iter().find(|place| place.position.file == main);
+    own.or(places.first()).map(|place| place.position.clone())
 }
 
 fn collect(error: &EvalAltResult, source: &str, found: &mut Vec<Place>) {

@@ -5,7 +5,7 @@ use rhai::{AST, ASTNode, Dynamic, Expr};
 use crate::model::{SourcePosition, Value};
 
 use super::convert;
-use super::parameters::ParameterSpec;
+use super::parameters::{ParameterSpec, SpecError};
 
 /// What a runbook says of itself.
 #[derive(Clone, Debug)]
@@ -25,11 +25,15 @@ pub struct Header {
 pub struct HeaderError {
     /// Where.
     pub position: Option<(u32, u32)>,
+    /// How many characters of it are meant.
+    pub length: usize,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
 }
+
+const KEYS: [&str; 2] = ["title", "params"];
 
 const EXAMPLE: &str =
     "runbook #{ title: \"What it does\", params: #{ name: #{ default: \"x\", help: \"…\" } } };";
@@ -57,6 +61,7 @@ impl Header {
         };
         let error = |position, message: String| HeaderError {
             position,
+            length: "runbook".len(),
             message,
             help: Some(EXAMPLE.into()),
         };
@@ -71,36 +76,52 @@ impl Header {
             ));
         }
         let place = at(position);
-        let literal: Dynamic = argument
-            .and_then(|argument| argument.get_literal_value(None))
-            .ok_or_else(|| {
-                error(
-                    place,
-                    "the header must be a literal map: it is read before the script runs".into(),
-                )
-            })?;
+        let expression = argument.ok_or_else(|| error(place, "the header is empty".into()))?;
+        let literal: Dynamic = expression.get_literal_value(None).ok_or_else(|| {
+            error(
+                place,
+                "the header must be a literal map: it is read before the script runs".into(),
+            )
+        })?;
         let value = convert::to_value(&literal)
             .map_err(|why| error(place, format!("the header: {why}")))?;
-        Self::from_value(&value, ast.doc(), place).map_err(|message| error(place, message))
+        Self::from_value(&value, ast.doc(), place).map_err(|wrong| {
+            let found = place_of(&expression, &wrong.path);
+            let mut error = error(place, wrong.message);
+            if let Some((position, length)) = found {
+                (error.position, error.length) = (at(position), length);
+            }
+            error
+        })
     }
 
-    fn from_value(value: &Value, doc: &str, place: Option<(u32, u32)>) -> Result<Self, String> {
-        let Value::Map(entries) = value else {
-            return Err("the header must be a map: `runbook #{ … };`".into());
+    fn from_value(value: &Value, doc: &str, place: Option<(u32, u32)>) -> Result<Self, SpecError> {
+        let wrong = |path: &[&str], message: String| SpecError {
+            message,
+            path: path.iter().map(|key| (*key).to_owned()).collect(),
         };
-        if let Some(stranger) = entries
-            .keys()
-            .find(|key| !["title", "params"].contains(&key.as_str()))
-        {
-            let near = crate::text::suggest::closest(stranger, ["title", "params"]);
+        let Value::Map(entries) = value else {
+            return Err(wrong(
+                &[],
+                "the header must be a map: `runbook #{ … };`".into(),
+            ));
+        };
+        if let Some(stranger) = entries.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            let near = crate::text::suggest::closest(stranger, KEYS);
             let near = near
                 .map(|near| format!("; did you mean `{near}`?"))
                 .unwrap_or_default();
-            return Err(format!("the header has no key `{stranger}`{near}"));
+            let message = format!("the header has no key `{stranger}`{near}");
+            return Err(wrong(&[stranger], message));
         }
         let title = match value.get("title").and_then(Value::as_text) {
             Some(title) if !title.trim().is_empty() => title.to_owned(),
-            _ => return Err("the header needs a `title`: a text".into()),
+            _ => {
+                return Err(wrong(
+                    &["title"],
+                    "the header needs a `title`: a text".into(),
+                ));
+            }
         };
         let parameters = match value.get("params") {
             None => Vec::new(),
@@ -128,4 +149,14 @@ impl Header {
             column: self.position.1,
         }
     }
+}
+
+/// Where the key stands to which the path leads, or as far as it leads, and how long it is.
+fn place_of(expression: &Expr, path: &[String]) -> Option<(rhai::Position, usize)> {
+    let (key, rest) = path.split_first()?;
+    let Expr::Map(entries, _) = expression else {
+        return None;
+    };
+    let (name, value) = entries.0.iter().find(|(name, _)| name.name == *key)?;
+    place_of(value, rest).or(Some((name.pos, key.chars().count())))
 }

@@ -13,6 +13,7 @@ mod scope;
 mod session;
 mod sources;
 mod unknown;
+mod unknown_texts;
 mod words;
 
 pub use check::{Finding, Names, Severity, check};

@@ -71,7 +71,7 @@ impl Program {
                 let note = PlanNote {
                     scope: ScopePath::default(),
                     because: unknown.because,
-                    source: places.first().map(|place| place.position.clone()),
+                    source: failure::place_in_script(&error, &self.main),
                 };
                 match self.session.executor().plan_ended(note) {
                     Ok(()) => ScriptEnd::Done,

@@ -65,6 +65,8 @@ pub struct LoadError {
     pub message: String,
     /// The import that asked for it.
     pub position: Option<SourcePosition>,
+    /// The text in which it stands.
+    pub text: Option<String>,
     /// What to do.
     pub help: Option<String>,
 }
@@ -85,6 +87,7 @@ impl SourceSet {
             let text = read(path).map_err(|message| LoadError {
                 message,
                 position: None,
+                text: None,
                 help: None,
             })?;
             return Self::assemble(file_or_name, text, path.parent().map(Path::to_path_buf));
@@ -135,11 +138,13 @@ impl SourceSet {
     ) -> Result<(), LoadError> {
         // A text that does not parse is kept as it is: the check shows what is wrong with it.
         let imports = super::check::imports_of(name, &text);
-        self.texts.insert(name.to_owned(), text);
-        for (import, position) in imports {
+        self.texts.insert(name.to_owned(), text.clone());
+        for (import, mut position) in imports {
+            position.file = self.path_of(name);
             let fail = |message: String, help: Option<String>| LoadError {
                 message,
                 position: Some(position.clone()),
+                text: Some(text.clone()),
                 help,
             };
             if chain.contains(&import) {
@@ -169,6 +174,19 @@ impl SourceSet {
     /// The text of the script or of a module.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
+    }
+
+    /// Where a reader finds the text: the script as the user named it, modules beside it, the standard library's
+    /// under their own names.
+    pub fn path_of(&self, name: &str) -> String {
+        if name == self.main {
+            return name.to_owned();
+        }
+        let file = format!("{name}.rhai");
+        match Path::new(&self.main).parent() {
+            Some(folder) if !name.starts_with("std/") => folder.join(file).display().to_string(),
+            _ => file,
+        }
     }
 
     /// The text of the script.
@@ -268,6 +286,7 @@ fn not_found(name: &str) -> LoadError {
     LoadError {
         message: format!("there is no file and no shipped runbook `{name}`"),
         position: None,
+        text: None,
         help: Some(help),
     }
 }

@@ -1,6 +1,8 @@
 //! How a value that is unknown until the run travels through a script: operators and properties of it are
 //! unknown too, text made from it carries a mark, and whatever would have to decide by it ends the plan there.
 
+use std::cell::RefCell;
+
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position};
 
 use crate::model::Unknown;
@@ -13,6 +15,22 @@ pub const TYPE_NAME: &str = "value unknown until the run";
 
 /// The mark that an unknown value leaves in a text.
 pub const MARK: &str = "‹unknown until run›";
+
+thread_local! {
+    static LAST: RefCell<Option<Unknown>> = const { RefCell::new(None) };
+}
+
+/// Remembers an unknown value that an operator or a function of the script has met.
+fn met(unknown: Unknown) -> Unknown {
+    LAST.with(|last| *last.borrow_mut() = Some(unknown.clone()));
+    unknown
+}
+
+/// The unknown value that this thread's script met last: what the interpreter stumbled over, when it says that a
+/// condition is none. Its own errors name the type and not the value.
+pub fn last_met() -> Option<Unknown> {
+    LAST.with(|last| last.borrow().clone())
+}
 
 impl IntoIterator for Unknown {
     type Item = Result<Dynamic, Box<EvalAltResult>>;
@@ -52,13 +70,13 @@ pub fn register(engine: &mut Engine, watch_texts: bool) {
     engine.register_type_with_name::<Unknown>(TYPE_NAME);
     engine.register_fn("to_string", |unknown: &mut Unknown| unknown.to_string());
     engine.register_fn("to_debug", |unknown: &mut Unknown| unknown.to_string());
-    engine.register_indexer_get(|unknown: &mut Unknown, _: ImmutableString| unknown.clone());
-    engine.register_indexer_get(|unknown: &mut Unknown, _: i64| unknown.clone());
+    engine.register_indexer_get(|unknown: &mut Unknown, _: ImmutableString| met(unknown.clone()));
+    engine.register_indexer_get(|unknown: &mut Unknown, _: i64| met(unknown.clone()));
     engine.register_iterator_result::<Unknown, Dynamic>();
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
-        engine.register_fn(operator, |left: Unknown, _: Dynamic| left);
-        engine.register_fn(operator, |_: Dynamic, right: Unknown| right);
-        engine.register_fn(operator, |left: Unknown, _: Unknown| left);
+        engine.register_fn(operator, |left: Unknown, _: Dynamic| met(left));
+        engine.register_fn(operator, |_: Dynamic, right: Unknown| met(right));
+        engine.register_fn(operator, |left: Unknown, _: Unknown| met(left));
     }
     #[allow(deprecated)]
     // the only hook for calls on a type that has no such function; volatile, so the version is pinned
@@ -74,102 +92,10 @@ pub fn register(engine: &mut Engine, watch_texts: bool) {
             .find_map(|argument| {
                 argument
                     .read_lock::<Unknown>()
-                    .map(|unknown| Dynamic::from(unknown.clone()))
+                    .map(|unknown| Dynamic::from(met(unknown.clone())))
             }))
     });
     if watch_texts {
-        watch(engine);
+        super::unknown_texts::watch(engine, super::engine::bare);
     }
-}
-
-type Text = ImmutableString;
-
-/// Functions of texts whose result would be a guess if the text has the mark in it.
-fn watch(engine: &mut Engine) {
-    engine.set_fast_operators(false);
-    fn either(left: &str, right: &str, known: impl FnOnce() -> Dynamic) -> Dynamic {
-        match in_text(left).or_else(|| in_text(right)) {
-            Some(unknown) => Dynamic::from(unknown),
-            None => known(),
-        }
-    }
-    engine.register_fn("==", |a: Text, b: Text| either(&a, &b, || (a == b).into()));
-    engine.register_fn("!=", |a: Text, b: Text| either(&a, &b, || (a != b).into()));
-    engine.register_fn("<", |a: Text, b: Text| either(&a, &b, || (a < b).into()));
-    engine.register_fn("<=", |a: Text, b: Text| either(&a, &b, || (a <= b).into()));
-    engine.register_fn(">", |a: Text, b: Text| either(&a, &b, || (a > b).into()));
-    engine.register_fn(">=", |a: Text, b: Text| either(&a, &b, || (a >= b).into()));
-    engine.register_fn("contains", |a: Text, b: Text| {
-        either(&a, &b, || a.contains(b.as_str()).into())
-    });
-    engine.register_fn("starts_with", |a: Text, b: Text| {
-        either(&a, &b, || a.starts_with(b.as_str()).into())
-    });
-    engine.register_fn("ends_with", |a: Text, b: Text| {
-        either(&a, &b, || a.ends_with(b.as_str()).into())
-    });
-    engine.register_fn("len", |a: Text| {
-        either(&a, "", || (a.chars().count() as i64).into())
-    });
-    engine.register_get("len", |a: &mut Text| {
-        either(a, "", || (a.chars().count() as i64).into())
-    });
-    engine.register_fn("is_empty", |a: Text| either(&a, "", || a.is_empty().into()));
-    engine.register_get("is_empty", |a: &mut Text| {
-        either(a, "", || a.is_empty().into())
-    });
-    engine.register_fn("split", |a: Text, b: Text| {
-        either(&a, &b, || {
-            let parts: Array = a
-                .split(b.as_str())
-                .map(|part| Dynamic::from(part.to_owned()))
-                .collect();
-            parts.into()
-        })
-    });
-    let number = |a: &Text| -> Result<Dynamic, Box<EvalAltResult>> {
-        match in_text(a) {
-            Some(unknown) => Ok(Dynamic::from(unknown)),
-            None => a.trim().parse::<i64>().map(Dynamic::from).map_err(|error| {
-                EvalAltResult::ErrorArithmetic(
-                    format!("{a:?} is not a whole number: {error}"),
-                    Position::NONE,
-                )
-                .into()
-            }),
-        }
-    };
-    engine.register_fn("parse_int", move |a: Text| number(&a));
-    for operator in ["==", "!="] {
-        let equal = operator == "==";
-        engine.register_fn(
-            operator,
-            move |context: rhai::NativeCallContext, a: Array, b: Array| {
-                collections(&context, a.into(), b.into(), equal)
-            },
-        );
-        engine.register_fn(
-            operator,
-            move |context: rhai::NativeCallContext, a: Map, b: Map| {
-                collections(&context, a.into(), b.into(), equal)
-            },
-        );
-    }
-}
-
-/// Compares collections by their plain data, unless something in them is unknown.
-fn collections(
-    context: &rhai::NativeCallContext,
-    left: Dynamic,
-    right: Dynamic,
-    equal: bool,
-) -> Result<Dynamic, Box<EvalAltResult>> {
-    if let Some(unknown) = inside(&left).or_else(|| inside(&right)) {
-        return Ok(Dynamic::from(unknown));
-    }
-    let plain = |value: &Dynamic| {
-        super::convert::to_value(value)
-            .map_err(|why| failure::raise(Failure::Misuse(why), context.call_position()))
-    };
-    Ok(((plain(&left)? == plain(&right)?) == equal).into())
 }

@@ -20,20 +20,28 @@ pub enum Program {
 }
 
 impl Program {
-    /// As a reader would type it.
+    /// As a reader would type it: quoted only where a shell would take it apart.
     pub fn display(&self) -> String {
         match self {
             Self::Shell(text) => text.clone(),
             Self::Argv(words) => words
                 .iter()
-                .map(|word| {
-                    shlex::try_quote(word)
-                        .map_or_else(|_| format!("{word:?}"), |quoted| quoted.into_owned())
-                })
+                .enumerate()
+                .map(|(place, word)| displayed(word, place == 0))
                 .collect::<Vec<_>>()
                 .join(" "),
         }
     }
+}
+
+fn displayed(word: &str, first: bool) -> String {
+    // `NAME=value` in the first place would set a variable.
+    let harmless =
+        |c: char| c.is_ascii_alphanumeric() || "_-./:,@%+".contains(c) || (c == '=' && !first);
+    if !word.is_empty() && word.chars().all(harmless) {
+        return word.to_owned();
+    }
+    shlex::try_quote(word).map_or_else(|_| format!("{word:?}"), |quoted| quoted.into_owned())
 }
 
 /// A command with its surroundings.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json};
 
-use super::{arguments_of, failed, object_in, observe_object, resolve, state_of};
+use super::{arguments_of, failed, names_secret, object_in, observe_object, resolve, state_of};
 use crate::model::{Image, ObjectRef, Subject, Value};
 use crate::operation::{Change, Failure};
 use crate::transport::{
@@ -37,7 +37,7 @@ impl CreateObject {
         {
             metadata.remove("namespace");
         }
-        if object.api_version == "v1" && object.kind == "Secret" {
+        if names_secret(&object) {
             encode_strings(&mut manifest);
         }
         Ok(Self {
@@ -144,6 +144,16 @@ impl Change for CreateObject {
                 None => Err(refused.into()),
             },
             Err(error) => Err(error.into()),
+        }
+    }
+
+    fn reversible(&self) -> Result<(), String> {
+        match names_secret(&self.object) {
+            true => Err(format!(
+                "whether {} still holds what was put into it cannot be told: contents are not kept in the journal",
+                self.object
+            )),
+            false => Ok(()),
         }
     }
 

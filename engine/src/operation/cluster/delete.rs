@@ -120,6 +120,7 @@ fn why_not_put_back(object: &ObjectRef, found: &Json) -> Option<String> {
         "CustomResourceDefinition" => "all objects of its kind went with it",
         "PersistentVolume" | "PersistentVolumeClaim" => "its data may be gone with it",
         "Node" => "its kubelet registers it again when it starts",
+        "Secret" => "its contents are not kept in the journal",
         "Event" => "events are not kept for long anyway",
         _ => return None,
     };

@@ -4,6 +4,7 @@
 //! - [`GetObject`], [`ListObjects`], [`PodLogs`]: words that look
 //! - [`PatchObject`], [`CreateObject`], [`DeleteObject`]: words that change
 //! - [`restore`]: putting an image back
+//! - [`veil`]: what of a `Secret` may be kept and shown
 
 mod create;
 mod delete;
@@ -14,6 +15,7 @@ mod restore;
 mod state;
 #[cfg(test)]
 mod tests;
+mod veil;
 
 pub use create::CreateObject;
 pub use delete::DeleteObject;
@@ -22,6 +24,7 @@ pub use patch::PatchObject;
 pub use read::{GetObject, ListObjects, PodLogs};
 pub use restore::{left_as, restore, revert_patch};
 pub use state::{observe_object, state_of};
+pub use veil::{names_secret, veil, veil_pair};
 
 use super::{Failure, Report};
 use crate::model::{Image, ObjectRef, Target, Value};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{arguments_of, failed, object_in, observe_object, state_of};
+use super::{arguments_of, failed, names_secret, object_in, observe_object, state_of};
 use crate::model::{Image, ObjectRef, Subject, Value};
 use crate::operation::{Change, Failure};
 use crate::transport::{
@@ -219,6 +219,17 @@ impl Change for PatchObject {
                 Err(TransportError::Changed { .. }) if tries < TRIES => tries += 1,
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    fn reversible(&self) -> Result<(), String> {
+        let contents = ["data", "stringData"].map(|field| &self.patch[field]);
+        match names_secret(&self.object) && contents.iter().any(|field| !field.is_null()) {
+            true => Err(format!(
+                "what {} held before is not kept in the journal",
+                self.object
+            )),
+            false => Ok(()),
         }
     }
 

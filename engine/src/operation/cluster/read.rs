@@ -4,7 +4,7 @@ use crate::model::{ObjectRef, Value};
 use crate::operation::{Failure, Observation};
 use crate::transport::{Cancel, ListQuery, LogQuery, ObjectKind, ObservingFleet};
 
-use super::arguments_of;
+use super::{arguments_of, veil};
 
 /// `kube.get`: one object as a map, or nothing.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Observation for GetObject {
 
     fn observe(&self, fleet: &dyn ObservingFleet, _: &Cancel) -> Result<Value, Failure> {
         let found = fleet.cluster_observer()?.get(&self.object)?;
-        Ok(found.map_or(Value::Null, Value::from))
+        Ok(found.map_or(Value::Null, |found| Value::from(veil(found))))
     }
 }
 
@@ -76,7 +76,7 @@ impl Observation for ListObjects {
 
     fn observe(&self, fleet: &dyn ObservingFleet, _: &Cancel) -> Result<Value, Failure> {
         let found = fleet.cluster_observer()?.list(&self.kind, &self.query)?;
-        Ok(Value::from(found))
+        Ok(Value::from(found.into_iter().map(veil).collect::<Vec<_>>()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `runbook check`, also run before every run: what can be known to be wrong without touching anything.
 
 mod calls;
+mod captured;
 mod lints;
 mod syntax;
 
@@ -90,6 +91,7 @@ pub fn check(sources: &SourceSet, names: &Names) -> (Option<Header>, Vec<Finding
     calls::check(&engine, &units, header.as_ref(), names, &mut findings);
     for unit in &units {
         lints::check(unit, unit.name == sources.main, &mut findings);
+        captured::check(unit, &mut findings);
     }
     findings.sort_by(|a, b| {
         let place = |finding: &Finding| {
@@ -116,7 +118,7 @@ fn header_finding(unit: &Unit<'_>, error: super::header::HeaderError) -> Finding
             column,
         }),
         length: if error.position.is_some() {
-            "runbook".len()
+            error.length
         } else {
             1
         },

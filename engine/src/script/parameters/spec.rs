@@ -40,12 +40,29 @@ pub struct ParameterSpec {
 
 /// What is wrong with a header's description of a parameter, or with a value for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SpecError(String);
+#[error("{message}")]
+pub struct SpecError {
+    /// What is wrong.
+    pub message: String,
+    /// The keys of the header that lead to it, from the outermost inwards.
+    pub path: Vec<String>,
+}
 
-impl From<SpecError> for String {
-    fn from(error: SpecError) -> Self {
-        error.0
+/// What is wrong with one parameter's description, and with which key of it.
+struct Wrong {
+    message: String,
+    key: Option<String>,
+}
+
+impl From<String> for Wrong {
+    fn from(message: String) -> Self {
+        Self { message, key: None }
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
     }
 }
 
@@ -57,17 +74,22 @@ const TYPES: [&str; 5] = ["string", "int", "bool", "duration", "choice"];
 /// The parameters that a header describes, in the order of their names.
 pub fn specs(params: &Value) -> Result<Vec<ParameterSpec>, SpecError> {
     let Value::Map(entries) = params else {
-        return Err(SpecError(
-            "`params` must be a map: params: #{ name: #{ default: … } }".into(),
-        ));
+        return Err(SpecError {
+            message: "`params` must be a map: params: #{ name: #{ default: … } }".into(),
+            path: vec!["params".into()],
+        });
     };
     entries
         .iter()
         .map(|(name, description)| {
             let described = Described { name, description };
-            described
-                .spec()
-                .map_err(|why| SpecError(format!("parameter `{name}`: {why}")))
+            described.spec().map_err(|wrong| SpecError {
+                message: format!("parameter `{name}`: {}", wrong.message),
+                path: ["params".to_owned(), name.clone()]
+                    .into_iter()
+                    .chain(wrong.key)
+                    .collect(),
+            })
         })
         .collect()
 }
@@ -79,7 +101,7 @@ struct Described<'a> {
 }
 
 impl Described<'_> {
-    fn spec(&self) -> Result<ParameterSpec, String> {
+    fn spec(&self) -> Result<ParameterSpec, Wrong> {
         let name = self.name;
         if !is_identifier(name) {
             return Err(
@@ -87,13 +109,15 @@ impl Described<'_> {
             );
         }
         let Value::Map(keys) = self.description else {
-            return Err(format!(
-                "it must be a map: {name}: #{{ default: …, help: \"…\" }}"
-            ));
+            let message = format!("it must be a map: {name}: #{{ default: …, help: \"…\" }}");
+            return Err(message.into());
         };
         if let Some(stranger) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
             let hint = suggest::hint(stranger, KEYS).unwrap_or_default();
-            return Err(format!("there is no key `{stranger}`; {hint}"));
+            return Err(Wrong {
+                message: format!("there is no key `{stranger}`; {hint}"),
+                key: Some(stranger.clone()),
+            });
         }
         let mut spec = ParameterSpec {
             name: name.to_owned(),
@@ -112,10 +136,10 @@ impl Described<'_> {
             (Some(_), Some(true)) => {
                 return Err("a parameter with a default need not be given: leave out `required` or `default`".into());
             }
-            (Some(default), _) => Some(
-                spec.accept(default)
-                    .map_err(|why| format!("its default {why}"))?,
-            ),
+            (Some(default), _) => Some(spec.accept(default).map_err(|why| Wrong {
+                message: format!("its default {why}"),
+                key: Some("default".into()),
+            })?),
             // Without a value, scripts find `()`.
             (None, Some(false)) => Some(Value::Null),
             (None, _) => None,

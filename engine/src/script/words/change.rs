@@ -23,6 +23,7 @@ struct ScriptedChange<'a> {
     context: &'a NativeCallContext<'a>,
     key: OperationKey,
     what: String,
+    summary: Option<String>,
     want: Value,
     observe: FnPtr,
     apply: FnPtr,
@@ -59,7 +60,10 @@ impl Change for ScriptedChange<'_> {
     }
 
     fn summary(&self) -> String {
-        format!("{} → {}", self.what, self.want)
+        match &self.summary {
+            Some(summary) => summary.clone(),
+            None => format!("{} → {}", self.what, self.want),
+        }
     }
 
     fn subject(&self) -> Subject {
@@ -184,6 +188,7 @@ fn described<'a>(
     let what = options
         .text("what")?
         .ok_or("change needs `what`: in words, what it changes")?;
+    let summary = options.text("summary")?;
     let want = options
         .take("want")
         .ok_or("change needs `want`: the state that is wanted")?;
@@ -216,6 +221,7 @@ fn described<'a>(
         reversible,
         want: to_value(&want).map_err(|why| format!("change: `want`: {why}"))?,
         what,
+        summary,
         observe,
         apply,
         affects,

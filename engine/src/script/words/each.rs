@@ -285,13 +285,10 @@ impl Branches<'_> {
         let Stop::Failure(Failure::PlanEnds(unknown)) = failure::understand(&error) else {
             return Err(error);
         };
-        let source = failure::places(&error, &self.session.parts.script)
-            .into_iter()
-            .next();
         let note = PlanNote {
             scope: path.clone(),
             because: unknown.because.clone(),
-            source: source.map(|place| place.position),
+            source: failure::place_in_script(&error, &self.session.parts.script),
         };
         match self.session.executor().plan_ended(note) {
             Ok(()) => Ok(Dynamic::from(unknown)),

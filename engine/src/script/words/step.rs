@@ -63,10 +63,8 @@ pub fn step(
                 return Err(error);
             }
             After::PlanEnds(unknown) => {
-                let source = failure::places(&error, &session.parts.script)
-                    .into_iter()
-                    .next();
-                let source = source.map(|place| place.position).or_else(|| place.clone());
+                let source = failure::place_in_script(&error, &session.parts.script)
+                    .or_else(|| place.clone());
                 let note = PlanNote {
                     scope: path.clone(),
                     because: unknown.because.clone(),

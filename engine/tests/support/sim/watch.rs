@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
-use std::time::Duration;
 
-use runbook::executor::{AfterFailure, Executor};
-use runbook::journal::{EntryState, History, OutcomeResult, StepStatus};
-use runbook::model::{OperationKey, ScopePath, SourcePosition, Target, Value};
-use runbook::operation::{Call, Class, Failure, Observation, RunCommand};
-use runbook::report::PlanNote;
-use runbook::transport::ClusterObserver;
+use runbook::executor::Executor;
+use runbook::journal::{EntryState, History, OutcomeResult};
+use runbook::model::{OperationKey, ScopePath, Value};
+use runbook::operation::{Call, Class, Failure};
 
 use super::turns::Turns;
 
@@ -160,41 +157,16 @@ pub struct Watched<E> {
 }
 
 impl<E: Executor> Executor for Watched<E> {
+    fn behind(&self) -> Option<&dyn Executor> {
+        Some(&self.inner)
+    }
+
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
         let result = self.inner.perform(call);
         if let Ok(value) = &result {
             self.seen.told(call, value);
         }
         result
-    }
-
-    fn look(&self, target: &Target, observation: &dyn Observation) -> Result<Value, Failure> {
-        self.inner.look(target, observation)
-    }
-
-    fn run_within(
-        &self,
-        of: &OperationKey,
-        target: &Target,
-        command: &RunCommand,
-    ) -> Result<Value, Failure> {
-        self.inner.run_within(of, target, command)
-    }
-
-    fn step_started(
-        &self,
-        path: &ScopePath,
-        source: Option<&SourcePosition>,
-    ) -> Result<(), Failure> {
-        self.inner.step_started(path, source)
-    }
-
-    fn step_ended(&self, path: &ScopePath, status: StepStatus) -> Result<(), Failure> {
-        self.inner.step_ended(path, status)
-    }
-
-    fn step_failed(&self, path: &ScopePath, failure: &Failure) -> Result<AfterFailure, Failure> {
-        self.inner.step_failed(path, failure)
     }
 
     fn branch_started(&self, path: &ScopePath) {
@@ -208,20 +180,8 @@ impl<E: Executor> Executor for Watched<E> {
         self.turns.branch_ends(&path.to_string(), failed);
     }
 
-    fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
-        self.inner.plan_ended(note)
-    }
-
-    fn cluster(&self) -> Result<Arc<dyn ClusterObserver>, Failure> {
-        self.inner.cluster()
-    }
-
     fn parallel(&self, asked: usize) -> usize {
         self.turns.each_begins();
         self.inner.parallel(asked)
-    }
-
-    fn pause(&self, duration: Duration) -> bool {
-        self.inner.pause(duration)
     }
 }
