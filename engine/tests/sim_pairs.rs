@@ -11,8 +11,8 @@ use std::time::Instant;
 use sim::book::{Book, Limits};
 use sim::dice::Dice;
 use sim::hosts::HOSTS;
-use sim::judge;
-use sim::process::{State, Workshop, continues, killed, said};
+use sim::judge::{self, continues};
+use sim::process::{State, Workshop, killed, said};
 
 /// A book with parallel branches and about this many records.
 fn book(seed: u64) -> Book {

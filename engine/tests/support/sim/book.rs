@@ -19,6 +19,10 @@ pub struct Book {
 /// The operations of one step.
 #[derive(Clone, Debug)]
 pub struct Block {
+    /// The step's title.
+    pub title: String,
+    /// The title of a step around its operations, inside of the branches.
+    pub inner: Option<String>,
     pub hosts: Vec<String>,
     /// How many branches at once; 0: no `each` at all.
     pub width: usize,
@@ -32,6 +36,8 @@ pub struct Operation {
     pub word: Word,
     /// The operation before it in the same block whose value it uses.
     pub uses: Option<String>,
+    /// What an edit has added to its arguments.
+    pub salt: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +72,7 @@ impl Book {
     pub fn generate(dice: &mut Dice, hosts: &[&str], limits: Limits) -> Self {
         let mut count = 0;
         let blocks = (0..dice.between(1, 3))
-            .map(|_| Block::generate(dice, hosts, limits, &mut count))
+            .map(|nth| Block::generate(dice, hosts, limits, nth, &mut count))
             .collect();
         Self { blocks }
     }
@@ -74,8 +80,8 @@ impl Book {
     /// The script.
     pub fn text(&self) -> String {
         let mut text = String::from("runbook #{ title: \"simulated\" };\n");
-        for (nth, block) in self.blocks.iter().enumerate() {
-            let _ = writeln!(text, "step \"block {nth}\" {{");
+        for block in &self.blocks {
+            let _ = writeln!(text, "step \"{}\" {{", block.title);
             if block.width == 0 {
                 let _ = writeln!(text, "let h = host(\"{}\");", block.hosts[0]);
             } else {
@@ -91,8 +97,14 @@ impl Book {
                     block.width
                 );
             }
+            if let Some(inner) = &block.inner {
+                let _ = writeln!(text, "step \"{inner}\" {{");
+            }
             for operation in &block.operations {
                 operation.write(&mut text);
+            }
+            if block.inner.is_some() {
+                text.push_str("}\n");
             }
             text.push_str(if block.width == 0 { "}\n" } else { "}); }\n" });
         }
@@ -129,17 +141,20 @@ impl Book {
                 values.get(&key).cloned().unwrap_or_default()
             });
             let used = used.unwrap_or_default();
-            let name = &operation.name;
+            let (name, salt) = (&operation.name, &operation.salt);
             let mut put = |path: String, text: String| wanted.insert((host.to_owned(), path), text);
             match operation.word {
                 Word::Run | Word::Guarded | Word::Detached => {
-                    put(format!("{EFFECTS}/{name}"), format!("{name} {used}\n"));
+                    put(
+                        format!("{EFFECTS}/{name}"),
+                        format!("{name} {salt}{used}\n"),
+                    );
                 }
                 Word::Write => {
-                    put(operation.file(), format!("{name} {used}\n"));
+                    put(operation.file(), format!("{name} {salt}{used}\n"));
                 }
                 Word::Change => {
-                    put(operation.file(), format!("{name}\n"));
+                    put(operation.file(), format!("{name}{salt}\n"));
                 }
                 Word::Edit => {
                     let path = (host.to_owned(), format!("{FILES}/common"));
@@ -154,7 +169,13 @@ impl Book {
 }
 
 impl Block {
-    fn generate(dice: &mut Dice, hosts: &[&str], limits: Limits, count: &mut usize) -> Self {
+    fn generate(
+        dice: &mut Dice,
+        hosts: &[&str],
+        limits: Limits,
+        nth: usize,
+        count: &mut usize,
+    ) -> Self {
         let mut left = hosts.to_vec();
         let wanted = match dice.percent(70) {
             true => dice.between(2, hosts.len()),
@@ -174,6 +195,8 @@ impl Block {
             operations.push(Operation::generate(dice, limits, *count, &operations));
         }
         Self {
+            title: format!("block {nth}"),
+            inner: None,
             hosts: chosen,
             width,
             operations,
@@ -182,7 +205,7 @@ impl Block {
 }
 
 impl Operation {
-    fn generate(dice: &mut Dice, limits: Limits, count: usize, before: &[Self]) -> Self {
+    pub fn generate(dice: &mut Dice, limits: Limits, count: usize, before: &[Self]) -> Self {
         let word = *dice.pick(&[
             Word::Run,
             Word::Run,
@@ -226,7 +249,12 @@ impl Operation {
             Some(stem) if dice.percent(50) => format!("{stem}_{count}"),
             _ => format!("{}{count}", word.letter()),
         };
-        Self { name, word, uses }
+        Self {
+            name,
+            word,
+            uses,
+            salt: String::new(),
+        }
     }
 
     fn has_value(&self) -> bool {
@@ -249,13 +277,14 @@ impl Operation {
 
     fn write(&self, text: &mut String) {
         let name = &self.name;
-        let file = self.file();
+        let (file, salt) = (self.file(), &self.salt);
         let used = self
             .uses
             .as_ref()
             .map_or("\"\"".to_owned(), |used| format!("v_{used}"));
-        let run =
-            format!("\"echo '{name} \" + {used} + \"' >> {EFFECTS}/{name}; echo out of {name}\"");
+        let run = format!(
+            "\"echo '{name} {salt}\" + {used} + \"' >> {EFFECTS}/{name}; echo out of {name}\""
+        );
         let _ = match self.word {
             Word::Run => writeln!(text, "let v_{name} = h.run({run}).stdout; v_{name}.trim();"),
             Word::Guarded => writeln!(
@@ -264,12 +293,12 @@ impl Operation {
             ),
             Word::Detached => writeln!(
                 text,
-                "h.run(\"sleep 20; echo '{name} ' >> {EFFECTS}/{name}\", #{{ detach: true }});\n\
+                "h.run(\"sleep 20; echo '{name} {salt}' >> {EFFECTS}/{name}\", #{{ detach: true }});\n\
                  wait_until(\"{name} is there\", #{{ timeout: \"30m\", every: \"7s\" }}, || h.file(\"{EFFECTS}/{name}\").exists());"
             ),
             Word::Probe => writeln!(
                 text,
-                "let v_{name} = h.probe(\"echo {name} $(date +%s)\").stdout; v_{name}.trim();"
+                "let v_{name} = h.probe(\"echo {name} {salt}$(date +%s)\").stdout; v_{name}.trim();"
             ),
             Word::Read => {
                 let read = self.uses.as_deref().unwrap_or_default();
@@ -280,7 +309,7 @@ impl Operation {
             }
             Word::Write => writeln!(
                 text,
-                "h.file(\"{file}\").write(\"{name} \" + {used} + \"\\n\");"
+                "h.file(\"{file}\").write(\"{name} {salt}\" + {used} + \"\\n\");"
             ),
             Word::Edit => writeln!(
                 text,
@@ -288,12 +317,12 @@ impl Operation {
             ),
             Word::Change => writeln!(
                 text,
-                "change(#{{ target: h, what: \"{file} by {name}\", want: \"{name}\",\n\
+                "change(#{{ target: h, what: \"{file} by {name}\", want: \"{name}{salt}\",\n\
                  observe: || {{ let now = h.probe(\"cat {file} 2>/dev/null; true\").stdout; now.trim(); now }},\n\
                  apply: |to| h.run(\"echo \" + to + \" > {file}\") }});"
             ),
-            Word::Note => writeln!(text, "note(\"{name}\");"),
-            Word::Confirm => writeln!(text, "confirm(\"{name}?\");"),
+            Word::Note => writeln!(text, "note(\"{name}{salt}\");"),
+            Word::Confirm => writeln!(text, "confirm(\"{name}{salt}?\");"),
         };
     }
 }

@@ -1,8 +1,9 @@
 //! One seed: a runbook, its bad luck, its resumes, and the judgement.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use runbook::journal::{CrashPoint, History, StateDirectory};
+use runbook::journal::{CrashPoint, History, StateDirectory, Stored};
 use runbook::lab::LabFleet;
 use runbook::lab::fleet::{Chance, ClusterHook, FaultKind};
 use runbook::lab::world::World;
@@ -14,7 +15,7 @@ use super::dice::Dice;
 use super::engine::{End, Fate, Life};
 use super::fleet::Last;
 use super::hosts::{HOSTS, bare_world, text_of};
-use super::judge;
+use super::judge::{self, continues};
 
 /// What a seed went through.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,14 @@ struct Case {
     life: Life,
     dice: Dice,
     luck: Luck,
+    /// What the journal had after the last session.
+    known: RefCell<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    records: Vec<Stored>,
+    history: Option<History>,
 }
 
 impl Case {
@@ -76,7 +85,20 @@ impl Case {
             book,
             dice,
             luck,
+            known: RefCell::default(),
         }
+    }
+
+    /// Reads the journal as the engine has left it. What was there before is there still.
+    fn look_into_the_journal(&self) -> Result<(), String> {
+        let records = self.life.records().unwrap_or_default();
+        continues(&self.known.borrow().records, &records)?;
+        let history = match records.is_empty() {
+            true => None,
+            false => Some(History::from_records(&records).map_err(|error| error.to_string())?),
+        };
+        self.known.replace(Known { records, history });
+        Ok(())
     }
 
     fn play(&self) -> Result<Story, String> {
@@ -86,7 +108,8 @@ impl Case {
         loop {
             story.sessions += 1;
             let fate = self.fate(&mut dice, story.deaths);
-            let end = self.life.live(&fate)?;
+            let begun = self.known.borrow().history.is_some();
+            let end = self.life.live(&fate, begun)?;
             self.judge_session()?;
             match end {
                 End::Done => break,
@@ -123,7 +146,7 @@ impl Case {
     fn fate(&self, dice: &mut Dice, deaths: usize) -> Fate {
         let turns = Dice::new(dice.roll(), "turns");
         let dies = self.luck == Luck::Bad && dice.percent([70, 50, 30, 10, 0][deaths.min(4)]);
-        let known = self.life.records().map_or(0, |records| records.len());
+        let known = self.known.borrow().records.len();
         let (mut journal, mut exchange) = (None, None);
         if dies {
             let at = known as u64 + dice.between(1, 24) as u64;
@@ -161,15 +184,13 @@ impl Case {
         self.counts(|world| text_of(world, host, path))
     }
 
-    fn history(&self) -> Result<History, String> {
-        self.life.history()
-    }
-
     /// A person looks at the host, where the truth is, and answers accordingly.
     fn answer(&self, operation: &OperationId) -> Result<(), String> {
-        let history = self.history()?;
-        let entry = history
-            .by_id(operation)
+        let known = self.known.borrow();
+        let entry = known
+            .history
+            .as_ref()
+            .and_then(|history| history.by_id(operation))
             .ok_or_else(|| format!("asked about {operation}, which the journal does not have"))?;
         let done = judge::left_a_trace(&entry.intent, |host, path| self.text(host, path))?;
         self.life
@@ -178,8 +199,9 @@ impl Case {
 
     /// After each session: what the script was told is what the journal has, and nothing ran twice.
     fn judge_session(&self) -> Result<(), String> {
-        if let Ok(history) = self.history() {
-            self.life.seen.compare(&history);
+        self.look_into_the_journal()?;
+        if let Some(history) = &self.known.borrow().history {
+            self.life.seen.compare(history);
         }
         let violations = self.life.seen.violations();
         if !violations.is_empty() {
@@ -220,8 +242,9 @@ impl Case {
     /// The end: the hosts are as the runbook says, every command ran once.
     fn judge_end(&self, story: &mut Story) -> Result<(), String> {
         self.judge_session()?;
-        let history = self.history()?;
-        judge::end(&self.book, &history, |host, path| self.text(host, path))?;
+        let known = self.known.borrow();
+        let history = known.history.as_ref().ok_or("there is no journal")?;
+        judge::end(&self.book, history, |host, path| self.text(host, path))?;
         story.operations = history.entries().count();
         story.commands = history
             .entries()
@@ -230,12 +253,8 @@ impl Case {
         let (faults, refused) =
             self.counts(|world| (world.counts.faults.clone(), world.counts.refused));
         (story.faults, story.refused) = (faults, refused);
-        let mut digest = String::new();
-        for stored in self.life.records().map_err(|error| error.to_string())? {
-            let record = serde_json::to_value(&stored.record).map_err(|error| error.to_string())?;
-            digest.push_str(&format!("{} {record}\n", stored.seq));
-        }
-        story.digest = digest;
+        let record = |stored: &Stored| format!("{} {:?}\n", stored.seq, stored.record);
+        story.digest = known.records.iter().map(record).collect();
         Ok(())
     }
 }

@@ -113,15 +113,10 @@ impl Life {
         Journal::read(&self.directory)
     }
 
-    pub fn history(&self) -> Result<History, String> {
-        let records = self.records().map_err(|error| error.to_string())?;
-        History::from_records(&records).map_err(|error| error.to_string())
-    }
-
-    /// Starts the run, or goes on with it.
-    pub fn live(&self, fate: &Fate) -> Result<End, String> {
+    /// Starts the run, or goes on with it if it has `begun`.
+    pub fn live(&self, fate: &Fate, begun: bool) -> Result<End, String> {
         let blackout = Blackout::at(fate.journal);
-        let end = self.try_live(fate, &blackout);
+        let end = self.try_live(fate, &blackout, begun);
         match end {
             Err(Failure::Poisoned(_)) if blackout.has_fallen() => Ok(End::Dead),
             Err(failure) => Err(format!("a session could not begin: {failure}")),
@@ -130,10 +125,8 @@ impl Life {
         }
     }
 
-    fn try_live(&self, fate: &Fate, blackout: &Blackout) -> Result<End, Failure> {
+    fn try_live(&self, fate: &Fate, blackout: &Blackout, begun: bool) -> Result<End, Failure> {
         let secrets = Arc::new(Secrets::new());
-        let begun = self.path().join("journal.db").exists()
-            && self.records().is_ok_and(|records| !records.is_empty());
         if !begun && self.path().exists() {
             // It died before its first record; the next try is a run of its own.
             std::fs::remove_dir_all(self.path()).expect("the directory of a dead run goes");

@@ -2,10 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use runbook::journal::{Entry, EntryState, History, Intent, OutcomeResult};
+use runbook::journal::{Entry, EntryState, History, Intent, OutcomeResult, Stored};
 use runbook::model::Target;
 
 use super::book::{Book, EFFECTS, Operation, Word};
+
+/// What was recorded stays as it was: the records of an earlier look are the beginning of those of a later one.
+pub fn continues(earlier: &[Stored], later: &[Stored]) -> Result<(), String> {
+    if later.len() < earlier.len() {
+        return Err(format!(
+            "of {} records {} are left",
+            earlier.len(),
+            later.len()
+        ));
+    }
+    match earlier.iter().zip(later).find(|(a, b)| a != b) {
+        Some((a, b)) => Err(format!("record {} was {a:?} and is {b:?}", a.seq)),
+        None => Ok(()),
+    }
+}
 
 /// No command has run more than once.
 pub fn at_most_once(

@@ -5,6 +5,7 @@
 pub mod book;
 pub mod case;
 pub mod dice;
+pub mod edit;
 pub mod engine;
 pub mod fleet;
 pub mod hosts;

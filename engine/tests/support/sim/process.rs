@@ -138,21 +138,6 @@ pub fn said(output: &Output) -> String {
     )
 }
 
-/// What was recorded stays as it was: the records of an earlier look are the beginning of those of a later one.
-pub fn continues(earlier: &[Stored], later: &[Stored]) -> Result<(), String> {
-    if later.len() < earlier.len() {
-        return Err(format!(
-            "of {} records {} are left",
-            earlier.len(),
-            later.len()
-        ));
-    }
-    match earlier.iter().zip(later).find(|(a, b)| a != b) {
-        Some((a, b)) => Err(format!("record {} was {a:?} and is {b:?}", a.seq)),
-        None => Ok(()),
-    }
-}
-
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     let mode = std::fs::metadata(from).unwrap().permissions();

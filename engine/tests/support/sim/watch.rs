@@ -110,6 +110,11 @@ impl Seen {
         }
     }
 
+    fn branch_began(&self) {
+        let me = std::thread::current().id();
+        self.state().by_thread.insert(me, Vec::new());
+    }
+
     fn branch_ended(&self) {
         let mut state = self.state();
         let me = std::thread::current().id();
@@ -170,6 +175,7 @@ impl<E: Executor> Executor for Watched<E> {
     }
 
     fn branch_started(&self, path: &ScopePath) {
+        self.seen.branch_began();
         self.turns.branch_begins(&path.to_string());
         self.inner.branch_started(path);
     }
