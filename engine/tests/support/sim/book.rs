@@ -48,6 +48,8 @@ pub enum Word {
     Guarded,
     /// A command that goes on by itself, and a wait for its end.
     Detached,
+    /// A command whose output decides what is said next; only edits bring it in.
+    Fork,
     /// A value that is another one each time it is asked for.
     Probe,
     /// The trace of an earlier command.
@@ -144,7 +146,7 @@ impl Book {
             let (name, salt) = (&operation.name, &operation.salt);
             let mut put = |path: String, text: String| wanted.insert((host.to_owned(), path), text);
             match operation.word {
-                Word::Run | Word::Guarded | Word::Detached => {
+                Word::Run | Word::Guarded | Word::Detached | Word::Fork => {
                     put(
                         format!("{EFFECTS}/{name}"),
                         format!("{name} {salt}{used}\n"),
@@ -291,6 +293,10 @@ impl Operation {
                 text,
                 "let v_{name} = h.run({run}, #{{ creates: \"{EFFECTS}/{name}\" }}).stdout; v_{name}.trim();"
             ),
+            Word::Fork => writeln!(
+                text,
+                "if h.run({run}).stdout.contains(\"out\") {{ note(\"{name} said so\"); }}"
+            ),
             Word::Detached => writeln!(
                 text,
                 "h.run(\"sleep 20; echo '{name} {salt}' >> {EFFECTS}/{name}\", #{{ detach: true }});\n\
@@ -333,6 +339,7 @@ impl Word {
             Self::Run => "r",
             Self::Guarded => "g",
             Self::Detached => "d",
+            Self::Fork => "k",
             Self::Probe => "p",
             Self::Read => "f",
             Self::Write => "w",

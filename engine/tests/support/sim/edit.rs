@@ -67,6 +67,7 @@ fn calls(operation: &Operation) -> Vec<String> {
             format!("Detached {name} {salt}"),
             format!("wait for {name}"),
         ],
+        Word::Fork => vec![format!("Fork {name} {salt}"), format!("note {name}")],
         // What is read is what its words say, whatever the operation is called.
         Word::Read => vec![format!("Read {uses}")],
         // The closure of an edit is no argument: the same file is the same call.
@@ -76,13 +77,12 @@ fn calls(operation: &Operation) -> Vec<String> {
 }
 
 fn scope(block: &Block, host: &str) -> String {
-    let escape = |title: &str| title.replace(' ', "%20");
-    let mut scope = format!("/{}", escape(&block.title));
+    let mut scope = format!("/{}", block.title);
     if block.width > 0 {
         scope.push_str(&format!("/each[{host}]"));
     }
     if let Some(inner) = &block.inner {
-        scope.push_str(&format!("/{}", escape(inner)));
+        scope.push_str(&format!("/{inner}"));
     }
     scope
 }
@@ -105,7 +105,10 @@ fn edit(book: &mut Book, dice: &mut Dice, nth: usize) {
     let at = dice.below(block.operations.len());
     match dice.below(7) {
         0 | 1 => {
-            let new = Operation::generate(dice, Limits { detached: true }, 90 + nth, &[]);
+            let mut new = Operation::generate(dice, Limits { detached: true }, 90 + nth, &[]);
+            if dice.percent(25) {
+                new.word = Word::Fork;
+            }
             let at = dice.below(block.operations.len() + 1);
             block.operations.insert(at, new);
         }
@@ -118,7 +121,7 @@ fn edit(book: &mut Book, dice: &mut Dice, nth: usize) {
         }
         4 => block.title = format!("{} renamed", block.title),
         5 => block.inner = Some("wrapped".into()),
-        _ => block.operations[at].salt = format!("salt{nth} "),
+        _ => block.operations[at].salt = format!("salt{nth}-"),
     }
 }
 

@@ -108,6 +108,12 @@ impl Life {
         self.directory.path()
     }
 
+    /// Somebody edits the script behind the engine's back.
+    pub fn edit(&mut self, book: &super::book::Book) {
+        self.text = book.text();
+        self.each = book.parallel_blocks();
+    }
+
     /// What the journal has.
     pub fn records(&self) -> Result<Vec<Stored>, JournalError> {
         Journal::read(&self.directory)
