@@ -46,6 +46,7 @@ for barrier in .ci/barriers/*; do
     if [ $# -gt 0 ] && ! printf '%s\n' "$@" | grep -qx -- "$name"; then continue; fi
     file=$(field "$barrier" file)
     command=$(field "$barrier" red)
+    cp -p "$copy/tree/$file" "$copy/whole"
     remove "$barrier"
     touch "$copy/tree/$file"
     echo "== $name: $command" >&2
@@ -66,7 +67,7 @@ for barrier in .ci/barriers/*; do
         tail -40 "$log" >&2
     fi
     table+=$'\n'$(printf '%-30s %-10s %s' "$name" "$result" "$(field "$barrier" holds)")
-    cp -p "$root/$file" "$copy/tree/$file"
+    cp -p "$copy/whole" "$copy/tree/$file"
     touch "$copy/tree/$file"
 done
 printf '%s\n' "$table"
