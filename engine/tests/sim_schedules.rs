@@ -22,9 +22,14 @@ fn directory() -> tempfile::TempDir {
     .unwrap()
 }
 
-/// The seed that the environment asks for alone, to look into one that failed.
-fn only() -> Option<u64> {
-    std::env::var("RUNBOOK_SIM_SEED").ok()?.parse().ok()
+/// The seeds that the environment asks for: `RUNBOOK_SIM_SEED=N` to look into one that failed, or a part of many,
+/// `RUNBOOK_SIM_SEED=FROM..TO`.
+fn only() -> Option<std::ops::Range<u64>> {
+    let text = std::env::var("RUNBOOK_SIM_SEED").ok()?;
+    match text.split_once("..") {
+        Some((from, to)) => Some(from.parse().ok()?..to.parse().ok()?),
+        None => text.parse().ok().map(|seed: u64| seed..seed + 1),
+    }
 }
 
 #[derive(Default)]
@@ -56,7 +61,7 @@ impl Sum {
 
 /// Plays seeds on two threads; gives the sum, or panics with the first few that failed.
 fn play_all(seeds: std::ops::Range<u64>, luck: Luck) -> Sum {
-    let seeds = only().map_or(seeds, |seed| seed..seed + 1);
+    let seeds = only().unwrap_or(seeds);
     let next = AtomicU64::new(seeds.start);
     let sum = Mutex::new(Sum::default());
     let wrong = Mutex::new(Vec::new());

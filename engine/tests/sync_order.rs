@@ -57,7 +57,8 @@ const EFFECTS: usize = 6;
 fn events() -> Vec<Event> {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
-    let mut book = String::from("runbook #{ title: \"order\" };\nlet here = host(\"localhost\");\n");
+    let mut book =
+        String::from("runbook #{ title: \"order\" };\nlet here = host(\"localhost\");\n");
     for nth in 1..=EFFECTS {
         let path = at(&format!("effect-{nth}"));
         // What is observed before a command must be durable with its intent.

@@ -239,7 +239,7 @@ impl Work {
 }
 
 /// Removes what commands left on their targets. The run is closed: nobody will ask any more.
-fn forget_markers(fleet: &dyn ActingFleet, ledger: &Ledger, announcer: &Announcer) {
+pub fn forget_markers(fleet: &dyn ActingFleet, ledger: &Ledger, announcer: &Announcer) {
     let mut by_target: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let entries: Vec<_> = ledger.history().entries().cloned().collect();
     for entry in entries {

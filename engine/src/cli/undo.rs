@@ -8,7 +8,7 @@ use super::args::{self, Global, Output};
 use super::console::Console;
 use super::problem::{Problem, UNDECIDED};
 use super::resume::{Opened, open, prepared};
-use super::run::{conclude, program, state};
+use super::run::{conclude, forget_markers, program, state};
 use super::runtime::{listen_for_interrupts, runtime};
 use super::secrets::SecretsOfUser;
 use super::session::{self, Opening};
@@ -124,6 +124,9 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
         }
     };
     let verdict = session::finish_as(&announcer, Some(&ledger), end, started, Ending::Undone);
+    if verdict.exit == 0 {
+        forget_markers(&*fleet, &ledger, &announcer);
+    }
     fleet.close();
     conclude(&verdict, &prepared.sources, ledger.secrets(), console);
     Ok(verdict.exit)

@@ -226,12 +226,16 @@ impl DryRun {
         {
             return self.pending(
                 call,
-                format!("to be checked in the run: {}", unknown.because),
+                format!("not known before {}", unknown.because),
                 Value::Null,
             );
         }
         match judge(assertion) {
             Ok(value) => self.ended(call, OperationOutcome::Ok { value: Value::Null }, value),
+            // What is planned before it may be what makes it hold.
+            Err(failure) if self.overlay.anything() => {
+                self.pending(call, format!("not yet: {failure}"), Value::Null)
+            }
             Err(failure) => self.failed(call, failure),
         }
     }
@@ -267,9 +271,24 @@ impl Executor for DryRun {
             Some((kind, namespace)) => self.overlay.unknown_list(&kind, namespace.as_deref()),
             None => None,
         };
-        match unknown.or_else(|| self.overlay.unknown(target, observation.file())) {
-            Some(unknown) => Ok(Value::Unknown(unknown)),
-            None => observation.observe(&self.overlay, &self.cancel),
+        let unknown = unknown
+            .or_else(|| self.overlay.unknown(target, observation.file()))
+            .or_else(|| {
+                let command = observation.command()?;
+                self.overlay.named_file(target, &command)
+            });
+        if let Some(unknown) = unknown {
+            return Ok(Value::Unknown(unknown));
+        }
+        match observation.observe(&self.overlay, &self.cancel) {
+            // A command may fail now for want of what is planned before it.
+            Err(Failure::Failed(report)) if observation.command().is_some() => {
+                match self.overlay.latest(target) {
+                    Some(unknown) => Ok(Value::Unknown(unknown)),
+                    None => Err(Failure::Failed(report)),
+                }
+            }
+            result => result,
         }
     }
 

@@ -19,6 +19,10 @@ use crate::transport::{
 #[derive(Default)]
 struct Planned {
     files: HashMap<(Target, TargetPath), FileState>,
+    /// What was planned last on a target.
+    latest: HashMap<Target, String>,
+    /// What was planned last for a file.
+    file_causes: HashMap<(Target, TargetPath), String>,
     objects: HashMap<ObjectRef, Option<Json>>,
     scripted: HashMap<(Target, String), Value>,
     /// Targets of which nothing is known any more, and because of what.
@@ -58,8 +62,12 @@ impl Overlay {
         affects: &Affects,
     ) {
         let mut planned = self.planned();
+        planned.latest.insert(target.clone(), because.to_owned());
         match (subject, after) {
             (Subject::File(path), Image::File(state)) => {
+                planned
+                    .file_causes
+                    .insert((target.clone(), path.clone()), because.to_owned());
                 planned
                     .files
                     .insert((target.clone(), path.clone()), state.clone());
@@ -86,6 +94,7 @@ impl Overlay {
     pub fn plan_effect(&self, target: &Target, because: &str, affects: &Affects) {
         let mut planned = self.planned();
         let because = because.to_owned();
+        planned.latest.insert(target.clone(), because.clone());
         match affects {
             Affects::WholeTarget => {
                 planned.unsettled.entry(target.clone()).or_insert(because);
@@ -121,6 +130,26 @@ impl Overlay {
             }
         }
         planned.unsettled.get(target).map(Unknown::because)
+    }
+
+    /// What was planned last on this target, if anything was: what fails now may succeed after it.
+    pub fn latest(&self, target: &Target) -> Option<Unknown> {
+        self.planned().latest.get(target).map(Unknown::because)
+    }
+
+    /// What was planned last on any target.
+    pub fn anything(&self) -> bool {
+        !self.planned().latest.is_empty()
+    }
+
+    /// The plan for a file of this target that a command names: it would read what is not there yet.
+    pub fn named_file(&self, target: &Target, command: &str) -> Option<Unknown> {
+        let planned = self.planned();
+        planned
+            .file_causes
+            .iter()
+            .find(|((place, path), _)| place == target && command.contains(path.as_str()))
+            .map(|(_, because)| Unknown::because(because))
     }
 
     /// What a plan for this file assumes: that no planned command changes it.

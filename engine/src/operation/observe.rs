@@ -22,6 +22,10 @@ pub trait Observation {
     fn listed(&self) -> Option<(String, Option<String>)> {
         None
     }
+    /// The text of the command that looks, where it is one: what it reads is not known, but what it names is.
+    fn command(&self) -> Option<String> {
+        None
+    }
     /// Looks.
     fn observe(&self, fleet: &dyn ObservingFleet, cancel: &Cancel) -> Result<Value, Failure>;
 }

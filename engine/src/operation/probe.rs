@@ -63,6 +63,13 @@ impl Observation for ProbeCommand {
         self.command.program.display()
     }
 
+    fn command(&self) -> Option<String> {
+        Some(match &self.command.program {
+            Program::Argv(words) => words.join(" "),
+            Program::Shell(text) => text.clone(),
+        })
+    }
+
     fn observe(&self, fleet: &dyn ObservingFleet, cancel: &Cancel) -> Result<Value, Failure> {
         let output = fleet
             .observer(&self.target)?

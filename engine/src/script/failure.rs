@@ -101,7 +101,7 @@ fn thrown_failure(thrown: &Dynamic) -> Failure {
 /// the run is what it stumbled over, it is no error of the script: the plan ends there.
 fn interpreter_failure(error: &EvalAltResult) -> Failure {
     let text = strip_position(error);
-    // The interpreter calls it by its name for scripts, but in a condition by its name in Rust.
+    // The interpreter says the one or the other name of the type, depending on where it stumbles.
     let names = [super::unknown::TYPE_NAME, std::any::type_name::<Unknown>()];
     if names.iter().any(|name| text.contains(name)) {
         return Failure::PlanEnds(super::unknown::last_met().unwrap_or_else(|| {

@@ -64,6 +64,30 @@ pub fn in_text(text: &str) -> Option<Unknown> {
         .then(|| Unknown::because("a text made from a value that is unknown until the run"))
 }
 
+/// Functions that only make a value of their arguments: of an unknown one they make an unknown one, in whatever place
+/// it stands. Of all others only the receiver counts; a word that acts must not be passed over because of an argument.
+const PURE: &[&str] = &[
+    "abs",
+    "at",
+    "captures",
+    "join",
+    "lines",
+    "matches",
+    "max",
+    "min",
+    "parse_float",
+    "parse_int",
+    "parse_json",
+    "parse_yaml",
+    "quote",
+    "seconds",
+    "to_float",
+    "to_int",
+    "to_json",
+    "trimmed",
+    "words",
+];
+
 /// Teaches the engine about unknown values. Harmless in a live run, where there are none; the comparison of texts
 /// is taken from the interpreter's fast path only for a dry run (`watch_texts`).
 pub fn register(engine: &mut Engine, watch_texts: bool) {
@@ -82,7 +106,7 @@ pub fn register(engine: &mut Engine, watch_texts: bool) {
     // the only hook for calls on a type that has no such function; volatile, so the version is pinned
     engine.on_missing_function(|name, arguments, is_method, _| {
         let operator = !name.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        let considered = if operator {
+        let considered = if operator || PURE.contains(&name) {
             arguments.len()
         } else {
             usize::from(is_method)

@@ -261,6 +261,8 @@ mod tests {
             "parse_float(`${u}`)",
             "`${u}`.chars()",
             "max(`${u}`, \"a\")",
+            "trimmed(u)",
+            "max(1, u)",
             "[`${u}`] == [\"a\"]",
             "#{a: `${u}`} != #{a: 1}",
         ] {

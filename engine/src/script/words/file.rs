@@ -35,14 +35,27 @@ fn attributes(word: &'static str, options: Map) -> Result<Attributes, String> {
     let mut options = Options::of(word, options);
     let number = |value: Option<usize>| value.and_then(|value| u32::try_from(value).ok());
     let found = Attributes {
-        mode: number(options.count("mode")?),
+        mode: mode(options.take("mode"))
+            .ok_or_else(|| format!("{word}: `mode` is written in octal: \"0644\" or 0o644"))?,
         owner: (number(options.count("uid")?), number(options.count("gid")?)),
     };
     options.end()?;
-    if found.mode.is_some_and(|mode| mode > 0o7777) {
-        return Err(format!("{word}: `mode` is written in octal: 0o644"));
-    }
     Ok(found)
+}
+
+/// A mode as a text of octal digits, or as a number; `None` for what is neither.
+fn mode(value: Option<Dynamic>) -> Option<Option<u32>> {
+    let Some(value) = value else {
+        return Some(None);
+    };
+    let number = match value.read_lock::<ImmutableString>() {
+        Some(text) => u32::from_str_radix(&text, 8).ok(),
+        None => value
+            .as_int()
+            .ok()
+            .and_then(|number| u32::try_from(number).ok()),
+    };
+    number.filter(|mode| *mode <= 0o7777).map(Some)
 }
 
 fn change(

@@ -1,0 +1,199 @@
+//! A whole runbook over ssh, against a real sshd on loopback: every word on a host, the connection killed in the
+//! middle of a command, and a resume that finds on the host what became of it.
+
+mod support;
+
+#[path = "support/bench.rs"]
+mod bench;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use bench::{Bench, said};
+use support::sshd::Sshd;
+
+/// A bench with an inventory of one host, reached through the private sshd.
+fn bench(sshd: &Sshd) -> Bench {
+    let bench = Bench::new();
+    bench.write(
+        "hosts.yaml",
+        &format!(
+            "hosts:\n  web-1: {{address: private, config: {}}}\n",
+            sshd.file("config").display()
+        ),
+    );
+    bench
+}
+
+fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !there() {
+        assert!(
+            begin.elapsed() < Duration::from_secs(30),
+            "waited for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// What is left on the "remote" side of this run's operations. Their markers are named after their ids.
+fn markers(bench: &Bench, run: &str) -> Vec<String> {
+    let records = said(&bench.run(&["show", run, "--json"]));
+    let ids: Vec<String> = records
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|stored| stored["record"]["id"].as_str().map(str::to_owned))
+        .collect();
+    assert!(!ids.is_empty(), "{records}");
+    let home = bench.path().join(".local/state/runbook/ops");
+    [PathBuf::from("/var/lib/runbook/ops"), home]
+        .iter()
+        .flat_map(|place| std::fs::read_dir(place).into_iter().flatten().flatten())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| ids.iter().any(|id| name.starts_with(id.as_str())))
+        .collect()
+}
+
+#[test]
+fn words_on_a_host_act_are_replayed_and_undone() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let bench = bench(&sshd);
+    let place = sshd.file("remote");
+    std::fs::create_dir(&place).unwrap();
+    std::fs::write(place.join("app.conf"), "# mine\nport: 80 # http\n").unwrap();
+    std::fs::write(place.join("list"), "a\n").unwrap();
+    let text = r#"
+runbook #{ title: "Words over ssh", params: #{ place: #{ default: "" } } };
+let place = param("place");
+let h = host("web-1");
+step "Look" {
+    let found = h.probe(["cat", place + "/list"]);
+    expect("the list", trimmed(found.stdout), "a");
+    ensure(h.file(place + "/app.conf").exists(), "there is a configuration");
+}
+step "Act" {
+    h.run(sh `echo ${"it's b"} >> ${place}/list`, #{ undo: sh `sed -i '$d' ${place}/list` });
+    h.file(place + "/app.conf").set_yaml("port", 8080);
+    h.file(place + "/new").write("made\n", #{ mode: "0640" });
+    wait_until("the file is there", #{ timeout: "10s", every: "100ms" }, || h.file(place + "/new").exists());
+}
+"#;
+    bench.write("words.rhai", text.trim_start());
+    let parameter = format!("place={}", place.display());
+    let run = |more: &[&str]| {
+        let mut line = vec!["run", "words.rhai", "-i", "hosts.yaml", "-e", &parameter];
+        line.extend(more);
+        bench.exits(0, &line)
+    };
+    let plan = run(&["--dry-run"]);
+    assert!(
+        plan.contains("-port: 80 # http") && plan.contains("+port: 8080 # http"),
+        "{plan}"
+    );
+    assert_eq!(read(&place.join("list")), "a\n");
+    assert!(!place.join("new").exists());
+    run(&["--yes"]);
+    assert_eq!(read(&place.join("list")), "a\nit's b\n");
+    assert_eq!(read(&place.join("app.conf")), "# mine\nport: 8080 # http\n");
+    assert_eq!(read(&place.join("new")), "made\n");
+    let id = bench.newest();
+    assert!(
+        markers(&bench, &id).is_empty(),
+        "{:?}",
+        markers(&bench, &id)
+    );
+    bench.exits(0, &["undo", &id, "--yes"]);
+    assert_eq!(read(&place.join("list")), "a\n");
+    assert_eq!(read(&place.join("app.conf")), "# mine\nport: 80 # http\n");
+    assert!(!place.join("new").exists());
+    assert!(
+        markers(&bench, &id).is_empty(),
+        "{:?}",
+        markers(&bench, &id)
+    );
+}
+
+#[test]
+fn a_connection_that_dies_in_mid_command_loses_nothing() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let bench = bench(&sshd);
+    let (effects, go) = (sshd.file("effects"), sshd.file("go"));
+    bench.write(
+        "long.rhai",
+        &format!(
+            "runbook #{{ title: \"Long\" }};\nlet h = host(\"web-1\");\n\
+             step \"before\" {{ h.run(\"echo before >> {effects}\"); }}\n\
+             step \"long\" {{\n  let done = h.run(\"echo begun >> {effects}; while ! test -e {go}; do sleep 0.05; done; \
+             echo ended >> {effects}; echo the answer is 42; exit 5\", #{{ expect_exit: [5], timeout: \"60s\" }});\n  \
+             expect(\"what it said\", trimmed(done.stdout), \"the answer is 42\");\n  expect(\"its status\", done.exit, 5);\n}}\n\
+             step \"after\" {{ h.run(\"echo after >> {effects}\"); }}\n",
+            effects = effects.display(),
+            go = go.display()
+        ),
+    );
+    let engine = bench
+        .command(&["run", "long.rhai", "-i", "hosts.yaml", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for("the command", || read(&effects).contains("begun"));
+    // The network goes and does not come back while the engine still lives: it is killed as well.
+    sshd.drop_connections();
+    std::process::Command::new("kill")
+        .args(["-9", &engine.id().to_string()])
+        .status()
+        .unwrap();
+    engine.wait_with_output().unwrap();
+    std::fs::write(&go, "").unwrap();
+    wait_for("the end of the command", || {
+        read(&effects).contains("ended")
+    });
+    let resumed = bench.exits(0, &["resume", "--yes"]);
+    assert!(
+        resumed.contains("exit status found on the target"),
+        "{resumed}"
+    );
+    assert_eq!(read(&effects), "before\nbegun\nended\nafter\n");
+    let id = bench.newest();
+    assert!(
+        markers(&bench, &id).is_empty(),
+        "{:?}",
+        markers(&bench, &id)
+    );
+}
+
+#[test]
+fn a_connection_that_comes_back_is_taken_up_in_the_same_session() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let bench = bench(&sshd);
+    let (effects, go) = (sshd.file("effects"), sshd.file("go"));
+    bench.write(
+        "long.rhai",
+        &format!(
+            "runbook #{{ title: \"Long\" }};\nlet h = host(\"web-1\");\nstep \"long\" {{\n  let done = h.run(\"echo begun >> {}; \
+             while ! test -e {}; do sleep 0.05; done; echo ended; echo ended >> {}\", #{{ timeout: \"60s\" }});\n  \
+             expect(\"what it said\", trimmed(done.stdout), \"ended\");\n}}\n",
+            effects.display(),
+            go.display(),
+            effects.display()
+        ),
+    );
+    let engine = bench
+        .command(&["run", "long.rhai", "-i", "hosts.yaml", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for("the command", || read(&effects).contains("begun"));
+    sshd.drop_connections();
+    std::fs::write(&go, "").unwrap();
+    let output = engine.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(read(&effects), "begun\nended\n");
+}
