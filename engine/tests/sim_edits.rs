@@ -163,6 +163,43 @@ fn traces(
         .collect()
 }
 
+#[test]
+fn replay_compares_word_and_place_and_arguments_each_by_itself() {
+    let shop = Workshop::new();
+    let state = StateDirectory::open(shop.path().join("state")).unwrap();
+    let text = |body: &str| format!("runbook #{{ title: \"kinds\" }};\n{body}\n");
+    let recorded = "host(\"h1\").file(\"/etc/sim/common\").exists(); host(\"h1\").run(\"true\");";
+    let others = [
+        ("kind", recorded.replace("exists", "stat")),
+        ("target", recorded.replacen("h1", "h2", 1)),
+        ("arguments", recorded.replace("common", "other")),
+    ];
+    for (nth, (difference, other)) in others.iter().enumerate() {
+        let mut life = Life::new(
+            &state,
+            nth as u64,
+            bare_world(),
+            &Book { blocks: Vec::new() },
+        );
+        life.edit_text(&text(recorded));
+        let fate = |journal| Fate {
+            journal,
+            exchange: None,
+            turns: Dice::new(0, "turns"),
+        };
+        // Run, session, observation, intent.
+        let died = life.live(&fate(Some(CrashPoint::After(4))), false);
+        assert!(matches!(died, Ok(End::Dead)), "{died:?}");
+        life.edit_text(&text(other));
+        let end = life.live(&fate(None), true).unwrap_err();
+        assert!(end.contains("diverged"), "{difference}: {end}");
+        assert!(end.contains(difference), "{difference}: {end}");
+        life.edit_text(&text(recorded));
+        let end = life.live(&fate(None), true);
+        assert!(matches!(end, Ok(End::Done)), "{end:?}");
+    }
+}
+
 fn replays(seeds: u64) {
     let started = Instant::now();
     let shop = Workshop::new();

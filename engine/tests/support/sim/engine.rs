@@ -114,6 +114,12 @@ impl Life {
         self.each = book.parallel_blocks();
     }
 
+    /// The same with a text that no book gives.
+    pub fn edit_text(&mut self, text: &str) {
+        self.text = text.to_owned();
+        self.each = Vec::new();
+    }
+
     /// What the journal has.
     pub fn records(&self) -> Result<Vec<Stored>, JournalError> {
         Journal::read(&self.directory)
