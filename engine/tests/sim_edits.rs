@@ -49,6 +49,12 @@ fn all(seeds: u64, work: impl Fn(u64) -> Result<bool, String> + Sync) -> u64 {
     counted.into_inner()
 }
 
+/// How many, unless RUNBOOK_SIM_COUNT sets another number.
+fn count(most: u64) -> u64 {
+    let count = std::env::var("RUNBOOK_SIM_COUNT").ok();
+    count.and_then(|count| count.parse().ok()).unwrap_or(most)
+}
+
 /// A book, and what somebody has made of it.
 fn books(seed: u64) -> (Book, Book, Dice) {
     let mut dice = Dice::new(seed, "edits");
@@ -223,7 +229,7 @@ fn replay_stops_where_the_script_asks_for_something_else() {
 #[test]
 #[ignore = "takes minutes: cargo test --release --test sim_edits -- --ignored --nocapture"]
 fn ten_thousand_replays_stop_where_the_script_asks_for_something_else() {
-    replays(10_000);
+    replays(count(10_000));
 }
 
 // `resume --edited` through the real program.
@@ -473,11 +479,12 @@ fn edits(seeds: u64) {
 
 #[test]
 fn an_edited_script_reuses_what_is_the_same_and_does_nothing_twice() {
-    edits(300);
+    edits(60);
 }
 
 #[test]
 #[ignore = "takes minutes: cargo test --release --test sim_edits -- --ignored --nocapture"]
 fn ten_thousand_edited_scripts_reuse_what_is_the_same_and_do_nothing_twice() {
-    edits(12_000);
+    // About half of the runs are over before they are killed.
+    edits(count(20_000));
 }

@@ -159,5 +159,10 @@ fn a_crash_during_the_resume_of_a_crash_loses_nothing() {
 #[test]
 #[ignore = "takes minutes: cargo test --release --test sim_pairs -- --ignored --nocapture"]
 fn ten_thousand_crashes_during_the_resume_of_a_crash_lose_nothing() {
-    pairs(40, 10_000);
+    // RUNBOOK_SIM_COUNT sets another number.
+    let count = std::env::var("RUNBOOK_SIM_COUNT").ok();
+    pairs(
+        40,
+        count.and_then(|count| count.parse().ok()).unwrap_or(10_000),
+    );
 }

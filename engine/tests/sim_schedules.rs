@@ -117,7 +117,7 @@ fn everything_happened(sum: &Sum) {
 
 #[test]
 fn without_bad_luck_every_book_comes_to_its_end_in_one_session() {
-    let sum = play_all(0..150, Luck::Good);
+    let sum = play_all(0..60, Luck::Good);
     assert_eq!(sum.sessions as u64, sum.seeds);
 }
 
@@ -125,7 +125,7 @@ fn without_bad_luck_every_book_comes_to_its_end_in_one_session() {
 fn a_seed_gives_the_same_story_twice() {
     let directory = directory();
     let state = StateDirectory::open(directory.path().join("state")).unwrap();
-    for seed in 0..40 {
+    for seed in 0..20 {
         let first = play(&state, seed, Luck::Bad).unwrap();
         let again = play(&state, seed, Luck::Bad).unwrap();
         assert_eq!(first.digest, again.digest, "seed {seed}");
@@ -135,7 +135,7 @@ fn a_seed_gives_the_same_story_twice() {
 
 #[test]
 fn nothing_is_lost_and_nothing_happens_twice() {
-    let sum = play_all(0..400, Luck::Bad);
+    let sum = play_all(0..300, Luck::Bad);
     if only().is_none() {
         everything_happened(&sum);
     }
