@@ -1,6 +1,10 @@
 //! The fuzz targets of `engine/fuzz` on their seeds and on a few thousand changed ones, without instrumentation:
 //! so that they compile, and so that what they have found stays mended. `.ci/fuzz` runs them in earnest.
-#![allow(unused_attributes, reason = "the targets are programs of their own")]
+#![allow(
+    unused_attributes,
+    unused_imports,
+    reason = "the targets are programs of their own"
+)]
 
 // The targets say `libfuzzer_sys::fuzz_target`; here that is the macro below.
 extern crate self as libfuzzer_sys;

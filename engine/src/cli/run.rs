@@ -242,14 +242,18 @@ impl Work {
 /// record that closes the run: a kill in between repeats this on resume, while a closed run is never resumed.
 pub fn forget_markers(fleet: &dyn ActingFleet, ledger: &Ledger, announcer: &Announcer) {
     let mut by_target: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for entry in ledger.history().entries() {
+    let entries: Vec<_> = ledger.history().entries().cloned().collect();
+    for entry in entries {
         // What nobody knows the outcome of keeps its markers: without them the target would say that it never ran.
-        let known = !matches!(entry.state, EntryState::InFlight);
-        if known && entry.intent.class == crate::operation::Class::Command {
+        if matches!(entry.state, EntryState::InFlight) {
+            continue;
+        }
+        let markers = ledger.markers(&entry);
+        if !markers.is_empty() {
             by_target
                 .entry(entry.intent.target.clone())
                 .or_default()
-                .push(entry.intent.id.clone());
+                .extend(markers);
         }
     }
     for (target, markers) in by_target {

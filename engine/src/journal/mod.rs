@@ -10,14 +10,21 @@ mod fresh;
 mod history;
 mod layout;
 mod lock;
+mod log_damage;
+mod look;
+mod migrate;
 mod mirror;
 mod private;
 mod record;
+mod remains;
+mod repair;
+mod salvage;
 mod state_directory;
 mod store;
 mod verify;
 mod writer;
 
+pub use crash::{Blackout, CrashPoint};
 pub use database::SCHEMA;
 pub use entry::{Entry, EntryState, SessionEntry, StepEntry};
 pub use error::JournalError;
@@ -27,6 +34,8 @@ pub use record::{
     BlobId, ChangeIntent, Ending, Intent, Outcome, OutcomeResult, Parameter, Record,
     RecordedFailure, RunHeader, SessionKind, SourceText, StepStatus, Stored,
 };
+pub use repair::{Repair, repair};
+pub use salvage::{Diagnosis, diagnose};
 pub use state_directory::{RunDirectory, StateDirectory};
 pub use store::Journal;
 pub use verify::{Verification, verify};

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::JournalError;
 use super::chain::{Row, StoredBlob};
-use super::crash::{self, CrashPoint};
+use super::crash::{Crash, CrashPoint};
 use super::database::{Database, insert_blob, insert_row};
 use super::mirror::{self, Mirror};
 
@@ -20,6 +20,8 @@ use super::mirror::{self, Mirror};
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Bounds the memory that waiting notes take.
 const MOST_WAITING: usize = 4096;
+/// After so many bytes of records and blobs the write-ahead log is moved into the database.
+const LONGEST_LOG: usize = 512 << 10;
 
 /// What is sent to the writer; the order of messages is the order of rows.
 pub(super) enum Message {
@@ -55,8 +57,10 @@ pub(super) struct Writer {
     pub database: Database,
     pub mirror: Mirror,
     pub head: Hash,
-    pub crash: Option<CrashPoint>,
+    pub crash: Crash,
     pub shared: Arc<Shared>,
+    /// Bytes written since the log was last moved into the database.
+    pub logged: usize,
 }
 
 /// What is written in one transaction.
@@ -78,13 +82,19 @@ impl Writer {
                 let _ = barrier.send(result.clone());
             }
             if closing {
+                if self.shared.poison.get().is_none()
+                    && let Err(error) = self.database.checkpoint()
+                {
+                    // All of it is durable in the log, which stays for the next process.
+                    self.poison(&error);
+                }
                 return;
             }
         }
     }
 
     fn write_all(&mut self, messages: Vec<Message>) -> Result<(), String> {
-        for batch in batches(messages, self.crash) {
+        for batch in batches(messages, self.crash.point()) {
             if let Some(reason) = self.shared.poison.get() {
                 return Err(reason.clone());
             }
@@ -96,7 +106,7 @@ impl Writer {
     }
 
     fn write(&mut self, batch: Batch) -> Result<(), JournalError> {
-        crash::before(self.crash, batch.rows.first().map(|row| row.seq));
+        self.crash.before(batch.rows.first().map(|row| row.seq))?;
         let sync_mirror = batch.rows.iter().any(|row| row.sync_mirror);
         let last = batch.rows.last().map(|row| row.seq);
         let mut lines: String = batch.blobs.iter().map(mirror::blob_line).collect();
@@ -116,10 +126,15 @@ impl Writer {
         })?;
         self.head = head;
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
-        crash::after(self.crash, last);
+        self.crash.after(last)?;
         self.mirror.append(&lines)?;
         if sync_mirror {
             self.mirror.sync()?;
+        }
+        self.logged += lines.len();
+        if self.logged > LONGEST_LOG {
+            self.database.checkpoint()?;
+            self.logged = 0;
         }
         Ok(())
     }
