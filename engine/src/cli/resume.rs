@@ -258,9 +258,11 @@ fn accept_edit(
     let evaluated = session::evaluate(&program(sources.clone(), words, true)?);
     if let crate::script::ScriptEnd::Failed(failure, _) = &evaluated {
         eprintln!("replayed up to: {failure}");
+        edited.stopped();
     }
     let (alignment, orphans) = (edited.alignment(), edited.orphans());
     console.print(&summary(&alignment, &orphans));
+    refuse_unseen(&edited.unseen())?;
     let question = Question {
         text: format!(
             "Go on with the edited script ({} orphaned effects stay as they are)?",
@@ -287,6 +289,34 @@ fn accept_edit(
         by: answer.by,
     };
     ledger.commit(record).map_err(failed_journal)
+}
+
+/// A command that was run stays run: where nobody can say whether the edited script comes to it again, nothing goes on.
+fn refuse_unseen(unseen: &[Entry]) -> Result<(), Problem> {
+    let Some(first) = unseen.first() else {
+        return Ok(());
+    };
+    let message = format!(
+        "the edited script decides by a value that is not known yet, and behind that {} recorded {} would run again, \
+         such as `{}` on {}",
+        unseen.len(),
+        if unseen.len() == 1 {
+            "command"
+        } else {
+            "commands"
+        },
+        first.intent.summary,
+        first.intent.target
+    );
+    let diagnostic = Diagnostic::error(message)
+        .help(
+            "nothing was done; place the new part behind what is recorded, or in a step of its own",
+        )
+        .help("or go on with the script as it was: runbook resume RUN");
+    Err(Problem {
+        diagnostics: vec![diagnostic],
+        exit: UNDECIDED,
+    })
 }
 
 fn texts(ledger: &Ledger, sources: &SourceSet) -> Vec<SourceText> {

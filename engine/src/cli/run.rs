@@ -241,12 +241,14 @@ impl Work {
 /// Removes what commands left on their targets. The run is closed: nobody will ask any more.
 pub fn forget_markers(fleet: &dyn ActingFleet, ledger: &Ledger, announcer: &Announcer) {
     let mut by_target: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for entry in ledger.history().entries() {
-        if entry.intent.class == crate::operation::Class::Command {
+    let entries: Vec<_> = ledger.history().entries().cloned().collect();
+    for entry in entries {
+        let markers = ledger.markers(&entry);
+        if !markers.is_empty() {
             by_target
                 .entry(entry.intent.target.clone())
                 .or_default()
-                .push(entry.intent.id.clone());
+                .extend(markers);
         }
     }
     for (target, markers) in by_target {

@@ -307,6 +307,11 @@ impl Work<'_> {
     }
 
     fn bound(&self, item: &UndoItem) -> Option<BoundUndo<'_>> {
+        // After an edit a key may mean another operation than the one that once had it.
+        let owner = self.ledger.entry(&item.key)?.intent.id;
+        if owner != item.id {
+            return None;
+        }
         let action = self.registry.action(&item.key)?;
         Some(BoundUndo {
             action,

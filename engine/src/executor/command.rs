@@ -261,16 +261,41 @@ pub(super) fn run_within(
     if guarded(&*live.fleet, target, command, &live.cancel)?.is_some() {
         return Ok(skipped_value());
     }
-    let marker = live.ledger.id(&OperationKey(format!("{of}/apply")));
+    let marker = live.ledger.marker_within(of);
     let launch = launch(live, command, &marker, live.ledger.next_within());
     let actor = live.fleet.actor(target)?;
-    let completion = actor.launch(&launch, &SilentSink, &live.cancel)?;
-    let value = valued(&completion, command, target);
-    if !command.detach {
-        // Its markers serve nobody: the change is observed, not remembered.
-        actor.forget(&[marker])?;
+    // Its markers stay until the run is closed: a request that is still on its way, or comes a second time, must find
+    // the gate taken when something else has been done since.
+    let completion = match actor.launch(&launch, &SilentSink, &live.cancel) {
+        Err(error @ TransportError::Lost { .. }) => settle_within(live, target, &launch, error)?,
+        result => result?,
+    };
+    valued(&completion, command, target)
+}
+
+/// Asks the target what became of a command inside a change. Where it never ran, it never will from now on, and the
+/// change looks again.
+fn settle_within(
+    live: &Live,
+    target: &Target,
+    launch: &Launch,
+    lost: TransportError,
+) -> Result<Completion, Failure> {
+    let answer = persistently(live, || {
+        live.fleet
+            .actor(target)?
+            .inquire(&launch.marker, launch.attempt)
+    })?;
+    match answer {
+        InFlight::Ended(output) => Ok(Completion::Ended(output)),
+        InFlight::Running if launch.detach => Ok(Completion::started()),
+        InFlight::Running => Ok(persistently(live, || {
+            live.fleet
+                .actor(target)?
+                .attach(launch, (0, 0), &SilentSink, &live.cancel)
+        })?),
+        InFlight::NeverRan | InFlight::Unknown(_) => Err(lost.into()),
     }
-    value
 }
 
 /// Why a command is not needed, if a guard says so.

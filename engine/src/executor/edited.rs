@@ -10,8 +10,9 @@ use super::dry_run::DryRun;
 use super::ledger::Ledger;
 use super::replay::{compare, recorded};
 use crate::journal::{Entry, EntryState};
-use crate::model::{OperationId, OperationKey, Value};
+use crate::model::{OperationId, OperationKey, ScopePath, Value};
 use crate::operation::{Call, Class, Failure};
+use crate::report::PlanNote;
 
 /// How an edited script meets the record.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,8 @@ pub struct Edited {
     ledger: Arc<Ledger>,
     plan: DryRun,
     state: Mutex<(Alignment, BTreeSet<OperationId>)>,
+    /// Where the plan ended before its time.
+    ended: Mutex<Vec<ScopePath>>,
 }
 
 impl Edited {
@@ -36,6 +39,7 @@ impl Edited {
             ledger,
             plan,
             state: Mutex::default(),
+            ended: Mutex::default(),
         }
     }
 
@@ -66,6 +70,23 @@ impl Edited {
             .collect()
     }
 
+    /// Recorded commands of which nobody can say whether the edited script still has them, because what comes before
+    /// decides by a value that is not known yet. Going on would run them again.
+    pub fn unseen(&self) -> Vec<Entry> {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = |entry: &Entry| ended.iter().any(|path| path.contains(&entry.intent.scope));
+        self.orphans()
+            .into_iter()
+            .filter(|entry| entry.intent.class == Class::Command && behind(entry))
+            .collect()
+    }
+
+    /// The evaluation stopped before the script's end: everything behind is unseen.
+    pub fn stopped(&self) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push(ScopePath::default());
+    }
+
     /// The recorded operation that is the same as this call: under the same key, else the next one in the same scope
     /// that nothing else has claimed. Changed arguments never match.
     fn matching(&self, call: &Call<'_>, used: &BTreeSet<OperationId>) -> Option<Entry> {
@@ -87,6 +108,14 @@ impl Edited {
 }
 
 impl Executor for Edited {
+    fn plan_ended(&self, note: PlanNote) -> Result<(), Failure> {
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(note.scope.clone());
+        self.plan.plan_ended(note)
+    }
+
     fn behind(&self) -> Option<&dyn Executor> {
         Some(&self.plan)
     }

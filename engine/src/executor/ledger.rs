@@ -7,8 +7,8 @@ use crate::journal::{
     BlobId, ChangeIntent, Entry, EntryState, History, Intent, Journal, JournalError, Outcome,
     OutcomeResult, Record, RecordedFailure,
 };
-use crate::model::{Image, OperationId, OperationKey, RunId, Secrets, Value};
-use crate::operation::{Action, Call, Change, Failure, Report, kept};
+use crate::model::{Image, OperationId, OperationKey, RunId, Secrets, Subject, Value};
+use crate::operation::{Action, Call, Change, Class, Failure, Report, kept};
 
 /// The largest arguments that an intent repeats for messages, in bytes of JSON; the fingerprint covers them whole.
 const ARGUMENTS_SHOWN: usize = 8 << 10;
@@ -102,6 +102,26 @@ impl Ledger {
     pub fn next_within(&self) -> u32 {
         let session = u32::try_from(self.epoch).unwrap_or(u32::MAX / 1_000_000);
         session.saturating_mul(10_000) + self.within.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// The name of the commands inside a change.
+    pub fn marker_within(&self, change: &OperationKey) -> OperationId {
+        self.id(&within(change))
+    }
+
+    /// The names that an operation may have left on its target: its own, and those of the commands inside it.
+    pub fn markers(&self, entry: &Entry) -> Vec<OperationId> {
+        match (entry.intent.class, &entry.intent.change) {
+            (Class::Command, _) => vec![entry.intent.id.clone()],
+            (Class::Change, Some(change)) if matches!(change.subject, Subject::Scripted(_)) => {
+                let key = within(&entry.intent.key);
+                let editions = 0..=self.history().edition();
+                editions
+                    .map(|edition| OperationId::derive(&self.run, edition, &key))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Writes a record that is durable no later than the next commit: for what has no effect.
@@ -284,6 +304,11 @@ impl Ledger {
         })?;
         given
     }
+}
+
+/// The key of the commands inside a change.
+fn within(change: &OperationKey) -> OperationKey {
+    OperationKey(format!("{change}/apply"))
 }
 
 /// The operation that an operation of an undo puts back, by its place.

@@ -5,12 +5,19 @@
 //! before that transaction is written, so that nothing of it is durable. A group of records is cut at `N`,
 //! so that every record can be such a boundary. Read once for each opened journal; unset, it costs one
 //! comparison with `None` for each group.
+//!
+//! A [`Blackout`] does the same inside one process, for simulations of many thousand crashes: from that point on
+//! nothing more is written and nobody is told of a success, as if the engine were dead; the targets live on.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::JournalError;
 use rustix::process::{Signal, getpid, kill_process};
 
 /// Where to die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CrashPoint {
+pub enum CrashPoint {
     /// Before the transaction that begins with this record.
     Before(u64),
     /// After the transaction that ends with this record.
@@ -39,21 +46,79 @@ impl CrashPoint {
     }
 }
 
-/// Dies if the transaction that begins with record `first` is the one to die before.
-pub(super) fn before(point: Option<CrashPoint>, first: Option<u64>) {
-    if let (Some(CrashPoint::Before(at)), Some(first)) = (point, first)
-        && at == first
-    {
-        die();
+/// An engine that is switched off in the middle of its work. Clones are the same switch.
+#[derive(Clone, Debug, Default)]
+pub struct Blackout {
+    point: Option<CrashPoint>,
+    fallen: Arc<AtomicBool>,
+}
+
+impl Blackout {
+    /// A blackout at this point of the journal; none: only when [`Blackout::fall`] is called.
+    pub fn at(point: Option<CrashPoint>) -> Self {
+        Self {
+            point,
+            fallen: Arc::default(),
+        }
+    }
+
+    /// Switches the engine off now.
+    pub fn fall(&self) {
+        self.fallen.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the engine is off.
+    pub fn has_fallen(&self) -> bool {
+        self.fallen.load(Ordering::SeqCst)
     }
 }
 
-/// Dies if the transaction that ends with record `last` is the one to die after.
-pub(super) fn after(point: Option<CrashPoint>, last: Option<u64>) {
-    if let (Some(CrashPoint::After(at)), Some(last)) = (point, last)
-        && at == last
-    {
-        die();
+/// How a journal's writer comes to its end before its time.
+#[derive(Clone, Debug)]
+pub(super) enum Crash {
+    /// Not at all, which is every run that is no test; or by a signal.
+    Kill(Option<CrashPoint>),
+    /// By a switch.
+    Blackout(Blackout),
+}
+
+impl Crash {
+    /// Where, if at a point of the journal.
+    pub fn point(&self) -> Option<CrashPoint> {
+        match self {
+            Self::Kill(point) => *point,
+            Self::Blackout(blackout) => blackout.point,
+        }
+    }
+
+    /// Before the transaction that begins with record `first`.
+    pub fn before(&self, first: Option<u64>) -> Result<(), JournalError> {
+        let here = matches!((self.point(), first), (Some(CrashPoint::Before(at)), Some(first)) if at == first);
+        self.strike(here)
+    }
+
+    /// After the transaction that ends with record `last`.
+    pub fn after(&self, last: Option<u64>) -> Result<(), JournalError> {
+        let here =
+            matches!((self.point(), last), (Some(CrashPoint::After(at)), Some(last)) if at == last);
+        self.strike(here)
+    }
+
+    fn strike(&self, here: bool) -> Result<(), JournalError> {
+        match self {
+            Self::Kill(_) if here => die(),
+            Self::Kill(_) => Ok(()),
+            Self::Blackout(blackout) => {
+                if here {
+                    blackout.fall();
+                }
+                if blackout.has_fallen() {
+                    let reason = "the engine was switched off (a simulated crash)";
+                    return Err(JournalError::Poisoned(reason.to_owned()));
+                }
+                Ok(())
+            }
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod store;
 mod verify;
 mod writer;
 
+pub use crash::{Blackout, CrashPoint};
 pub use database::SCHEMA;
 pub use entry::{Entry, EntryState, SessionEntry, StepEntry};
 pub use error::JournalError;

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 
-use super::crash::CrashPoint;
+use super::crash::{Blackout, Crash, CrashPoint};
 use super::database::Database;
 use super::look::steady;
 use super::mirror::{self, Mirror};
@@ -41,6 +41,24 @@ struct Queue {
 impl Journal {
     /// Begins the journal of a new run.
     pub fn create(directory: &RunDirectory, secrets: Arc<Secrets>) -> Result<Self, JournalError> {
+        let crash = Crash::Kill(CrashPoint::from_environment());
+        Self::create_until(directory, secrets, crash)
+    }
+
+    /// Like [`Journal::create`], for a simulated engine that may be switched off.
+    pub fn create_simulated(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+        blackout: Blackout,
+    ) -> Result<Self, JournalError> {
+        Self::create_until(directory, secrets, Crash::Blackout(blackout))
+    }
+
+    fn create_until(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+        crash: Crash,
+    ) -> Result<Self, JournalError> {
         create_directory(directory.path())?;
         check_private(directory.path())?;
         check_local(directory.path())?;
@@ -49,7 +67,7 @@ impl Journal {
             return Err(JournalError::Exists(path));
         }
         Database::create(directory, &[], &[])?;
-        Self::start(directory, secrets, Database::open(&path)?, &[])
+        Self::start(directory, secrets, Database::open(&path)?, &[], crash)
     }
 
     /// Opens the journal of a run that was begun, and gives its records.
@@ -59,6 +77,24 @@ impl Journal {
     pub fn open(
         directory: &RunDirectory,
         secrets: Arc<Secrets>,
+    ) -> Result<(Self, Vec<Stored>), JournalError> {
+        let crash = Crash::Kill(CrashPoint::from_environment());
+        Self::open_until(directory, secrets, crash)
+    }
+
+    /// Like [`Journal::open`], for a simulated engine that may be switched off.
+    pub fn open_simulated(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+        blackout: Blackout,
+    ) -> Result<(Self, Vec<Stored>), JournalError> {
+        Self::open_until(directory, secrets, Crash::Blackout(blackout))
+    }
+
+    fn open_until(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+        crash: Crash,
     ) -> Result<(Self, Vec<Stored>), JournalError> {
         let path = layout::database(directory);
         check_private(directory.path())?;
@@ -91,7 +127,7 @@ impl Journal {
             return Err(JournalError::NeverStarted(path));
         }
         Ok((
-            Self::start(directory, secrets, database, &content.rows)?,
+            Self::start(directory, secrets, database, &content.rows, crash)?,
             records,
         ))
     }
@@ -165,13 +201,14 @@ impl Journal {
         secrets: Arc<Secrets>,
         database: Database,
         rows: &[super::chain::Row],
+        crash: Crash,
     ) -> Result<Self, JournalError> {
         let shared = Arc::new(Shared::default());
         let writer = Writer {
             database,
             mirror: Mirror::open(&layout::mirror(directory))?,
             head: rows.last().map_or(super::chain::ORIGIN, |row| row.hash),
-            crash: CrashPoint::from_environment(),
+            crash,
             shared: Arc::clone(&shared),
             logged: 0,
         };

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::JournalError;
 use super::chain::{Row, StoredBlob};
-use super::crash::{self, CrashPoint};
+use super::crash::{Crash, CrashPoint};
 use super::database::{Database, insert_blob, insert_row};
 use super::mirror::{self, Mirror};
 
@@ -57,7 +57,7 @@ pub(super) struct Writer {
     pub database: Database,
     pub mirror: Mirror,
     pub head: Hash,
-    pub crash: Option<CrashPoint>,
+    pub crash: Crash,
     pub shared: Arc<Shared>,
     /// Bytes written since the log was last moved into the database.
     pub logged: usize,
@@ -94,7 +94,7 @@ impl Writer {
     }
 
     fn write_all(&mut self, messages: Vec<Message>) -> Result<(), String> {
-        for batch in batches(messages, self.crash) {
+        for batch in batches(messages, self.crash.point()) {
             if let Some(reason) = self.shared.poison.get() {
                 return Err(reason.clone());
             }
@@ -106,7 +106,7 @@ impl Writer {
     }
 
     fn write(&mut self, batch: Batch) -> Result<(), JournalError> {
-        crash::before(self.crash, batch.rows.first().map(|row| row.seq));
+        self.crash.before(batch.rows.first().map(|row| row.seq))?;
         let sync_mirror = batch.rows.iter().any(|row| row.sync_mirror);
         let last = batch.rows.last().map(|row| row.seq);
         let mut lines: String = batch.blobs.iter().map(mirror::blob_line).collect();
@@ -126,7 +126,7 @@ impl Writer {
         })?;
         self.head = head;
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
-        crash::after(self.crash, last);
+        self.crash.after(last)?;
         self.mirror.append(&lines)?;
         if sync_mirror {
             self.mirror.sync()?;

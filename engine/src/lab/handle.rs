@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::catalog;
-use super::fleet::Fault;
+use super::fleet::{Chance, Fault};
 use super::store::{Store, Version};
 use super::world::{Counts, World};
 use super::{LabError, network};
 
-/// Faults to inject, separated by commas (see [`Fault::parse`]).
+/// Faults to inject, separated by commas (see [`Fault::parse`]); among them one plan by chance (see [`Chance::parse`]).
 const FAULTS: &str = "RUNBOOK_LAB_FAULT";
 
 /// What a lab is opened for.
@@ -29,7 +29,8 @@ pub struct Lab {
     name: String,
     title: String,
     access: LabAccess,
-    store: Store,
+    /// Where its state is kept; none: in memory only.
+    store: Option<Store>,
     /// The lab's beginning, for when nothing is stored yet.
     beginning: World,
     state: Mutex<State>,
@@ -68,13 +69,13 @@ impl Lab {
         access: LabAccess,
     ) -> Result<Arc<Self>, LabError> {
         let (name, definition) = catalog::find(name_or_path)?;
-        let faults = faults_from_environment()?;
+        let (faults, chance) = faults_from_environment()?;
         let beginning = World::build(&definition).map_err(|why| LabError::Definition {
             file: name_or_path.to_owned(),
             why,
         })?;
         let lab = Self {
-            store: Store::new(state_dir, &name),
+            store: Some(Store::new(state_dir, &name)),
             name,
             title: definition.title,
             access,
@@ -84,18 +85,31 @@ impl Lab {
             }),
             beginning,
         };
-        lab.begin(faults)?;
+        lab.begin(faults, chance)?;
         Ok(Arc::new(lab))
+    }
+
+    /// A lab that is kept in memory only, for simulations of many thousand runs: it lives as long as this handle,
+    /// and whoever works on it may come and go, as targets outlive the engines that work on them.
+    pub fn in_memory(name: &str, world: World) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            title: name.to_owned(),
+            access: LabAccess::ReadWrite,
+            store: None,
+            state: Mutex::new(State {
+                world: world.clone(),
+                version: None,
+            }),
+            beginning: world,
+        })
     }
 
     /// Takes over what is stored, or stores the beginning; adds faults that are not there yet (one that has
     /// happened stays, marked, so that a resumed run does not meet it again).
-    fn begin(&self, faults: Vec<Fault>) -> Result<(), LabError> {
+    fn begin(&self, faults: Vec<Fault>, chance: Option<Chance>) -> Result<(), LabError> {
         let mut state = self.state();
-        let _lock = match self.access {
-            LabAccess::ReadOnly => None,
-            LabAccess::ReadWrite => Some(self.store.lock()?),
-        };
+        let _lock = self.lock()?;
         self.refresh(&mut state)?;
         let mut news = state.version.is_none();
         for fault in faults {
@@ -104,10 +118,29 @@ impl Lab {
                 news = true;
             }
         }
+        // A plan of another seed takes the place of the one before; the same goes on where it was.
+        if let Some(chance) = chance
+            && !state
+                .world
+                .chance
+                .as_ref()
+                .is_some_and(|known| known.is_like(&chance))
+        {
+            state.world.chance = Some(chance);
+            news = true;
+        }
         if news && self.access == LabAccess::ReadWrite {
             self.save(&mut state)?;
         }
         Ok(())
+    }
+
+    /// Keeps other processes away from what is stored, if this one may write.
+    fn lock(&self) -> Result<Option<std::fs::File>, LabError> {
+        match (&self.store, self.access) {
+            (Some(store), LabAccess::ReadWrite) => store.lock().map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Its name.
@@ -166,10 +199,7 @@ impl Lab {
     /// second value) and the lab is open for writing, for time that passed unseen is no loss.
     pub fn glance<T>(&self, look: impl FnOnce(&mut World) -> (T, bool)) -> Result<T, LabError> {
         let mut state = self.state();
-        let _lock = match self.access {
-            LabAccess::ReadOnly => None,
-            LabAccess::ReadWrite => Some(self.store.lock()?),
-        };
+        let _lock = self.lock()?;
         self.refresh(&mut state)?;
         let (answer, happened) = look(&mut state.world);
         if happened && self.access == LabAccess::ReadWrite {
@@ -184,7 +214,7 @@ impl Lab {
             return Err(LabError::ReadOnly);
         }
         let mut state = self.state();
-        let _lock = self.store.lock()?;
+        let _lock = self.lock()?;
         self.refresh(&mut state)?;
         let answer = change(&mut state.world);
         self.save(&mut state)?;
@@ -193,13 +223,16 @@ impl Lab {
 
     /// Takes over what another process has stored. Time never goes back.
     fn refresh(&self, state: &mut State) -> Result<(), LabError> {
-        let stored = self.store.version()?;
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        let stored = store.version()?;
         if stored == state.version {
             return Ok(());
         }
         let seen = state.world.now;
         let first = state.version.is_none();
-        state.world = match self.store.load()? {
+        state.world = match store.load()? {
             Some(world) => world,
             None => self.beginning.clone(),
         };
@@ -213,7 +246,10 @@ impl Lab {
 
     /// Stores the world; where that fails, memory no longer counts.
     fn save(&self, state: &mut State) -> Result<(), LabError> {
-        match self.store.save(&state.world) {
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        match store.save(&state.world) {
             Ok(version) => {
                 state.version = Some(version);
                 Ok(())
@@ -255,13 +291,19 @@ fn host_summary(world: &World, name: &str) -> Option<serde_json::Value> {
     }))
 }
 
-fn faults_from_environment() -> Result<Vec<Fault>, LabError> {
-    let Ok(text) = std::env::var(FAULTS) else {
-        return Ok(vec![]);
-    };
-    text.split(',')
+fn faults_from_environment() -> Result<(Vec<Fault>, Option<Chance>), LabError> {
+    let text = std::env::var(FAULTS).unwrap_or_default();
+    let (mut faults, mut chance) = (Vec::new(), None);
+    for part in text
+        .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(|part| Fault::parse(part).map_err(LabError::Fault))
-        .collect()
+    {
+        if part.starts_with("seed:") {
+            chance = Some(Chance::parse(part).map_err(LabError::Fault)?);
+        } else {
+            faults.push(Fault::parse(part).map_err(LabError::Fault)?);
+        }
+    }
+    Ok((faults, chance))
 }

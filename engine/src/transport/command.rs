@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::OperationId;
 
 /// The largest part of one output stream that is kept, in bytes: 1 MiB. The rest is counted and marked.
 pub const OUTPUT_LIMIT: usize = 1 << 20;
 
 /// What to execute.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Program {
     /// A program and its arguments; meets no shell. Never empty.
     Argv(Vec<String>),
@@ -43,7 +45,7 @@ fn displayed(word: &str, first: bool) -> String {
 }
 
 /// A command with its surroundings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// What to execute.
     pub program: Program,
@@ -142,7 +144,7 @@ pub struct Output {
 }
 
 /// A command to run at most once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     /// The operation: names the gate on the target.
     pub marker: OperationId,

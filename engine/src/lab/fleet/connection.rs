@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fault, FaultKind};
+use super::{Fault, FaultKind, Request};
 use crate::lab::definition::Reach;
 use crate::lab::program::{Access, Outcome, Session};
 use crate::lab::world::{
@@ -35,6 +35,11 @@ enum Disturbance {
     None,
     Failed,
     LosesAnswer,
+    LosesRequest,
+    Delays(Millis),
+    Repeats(Millis),
+    RebootsAtStart,
+    RebootsAtEnd,
 }
 
 impl LabConnection {
@@ -83,30 +88,73 @@ impl LabConnection {
             .or_default();
         *contacts += 1;
         let nth = *contacts;
+        happened |= self.deliver(world);
         let due =
             |fault: &&mut Fault| !fault.done && fault.nth == nth && fault.target == self.name();
-        let Some(fault) = world.faults.iter_mut().find(due) else {
+        let planned = world.faults.iter_mut().find(due).map(|fault| {
+            fault.done = true;
+            fault.kind
+        });
+        let by_chance = |world: &mut World| world.chance.as_mut()?.strike(self.name(), nth);
+        let Some(kind) = planned.or_else(|| by_chance(world)) else {
             // Faults count commands, so the count is kept while any is still to come.
-            let counting = world.faults.iter().any(|fault| !fault.done);
+            let counting = world.chance.is_some() || world.faults.iter().any(|fault| !fault.done);
             return Ok((Disturbance::None, happened || counting));
         };
-        fault.done = true;
-        happened = true;
-        let disturbance = match fault.kind {
+        let struck = world.counts.faults.entry(kind.name().to_owned());
+        *struck.or_default() += 1;
+        let millis = |seconds: u32| Millis::from(seconds) * 1000;
+        let disturbance = match kind {
             FaultKind::LoseConnection => Disturbance::LosesAnswer,
+            FaultKind::LoseRequest => Disturbance::LosesRequest,
+            FaultKind::Delay(seconds) => Disturbance::Delays(millis(seconds)),
+            FaultKind::Twice(seconds) => Disturbance::Repeats(millis(seconds)),
             FaultKind::Fail => Disturbance::Failed,
             FaultKind::Late(seconds) => {
-                world.advance(Millis::from(seconds) * 1000);
+                world.advance(millis(seconds));
                 Disturbance::None
             }
             FaultKind::Reboot => {
-                if let Place::Host(name) = &self.place {
-                    k3s::reboot(world, name);
-                }
+                self.reboot(world);
                 Disturbance::LosesAnswer
             }
+            FaultKind::RebootAtStart => Disturbance::RebootsAtStart,
+            FaultKind::RebootAtEnd => Disturbance::RebootsAtEnd,
         };
-        Ok((disturbance, happened))
+        Ok((disturbance, true))
+    }
+
+    fn reboot(&self, world: &mut World) {
+        world.lose_requests(self.name());
+        if let Place::Host(name) = &self.place {
+            k3s::reboot(world, name);
+        }
+    }
+
+    /// Executes the requests that were held back and have arrived by now. Nobody waits for their answers.
+    fn deliver(&self, world: &mut World) -> bool {
+        let arrived = world.arrived(self.name());
+        let any = !arrived.is_empty();
+        for request in arrived {
+            let done = match request {
+                Request::Launch(launch) => {
+                    let key = Self::key(&launch.marker, launch.attempt);
+                    self.start(world, &launch, &key, false).map(|_| ())
+                }
+                Request::Replace {
+                    path,
+                    expected,
+                    wanted,
+                } => self.replace(world, &path, &expected, &wanted),
+            };
+            world.counts.refused += u32::from(done.is_err());
+        }
+        any
+    }
+
+    /// What became of a request of which nobody will hear.
+    fn given_up(&self) -> TransportError {
+        self.lost("connection reset by peer (a fault of the lab)")
     }
 
     /// Looks at the target; what a fault did is stored even so.
@@ -121,15 +169,19 @@ impl LabConnection {
                     Err(error) => return (Err(error), true),
                 };
                 match disturbance {
-                    Disturbance::LosesAnswer => (
-                        Err(self.lost("connection reset by peer (a fault of the lab)")),
-                        true,
-                    ),
+                    Disturbance::LosesAnswer
+                    | Disturbance::LosesRequest
+                    | Disturbance::Delays(_) => (Err(self.given_up()), true),
+                    Disturbance::RebootsAtStart | Disturbance::RebootsAtEnd => {
+                        self.reboot(world);
+                        (Err(self.given_up()), true)
+                    }
                     Disturbance::Failed => (
                         Err(self.refused("a fault of the lab refused this request")),
                         true,
                     ),
-                    Disturbance::None => match look(world) {
+                    // A second look hurts nobody.
+                    Disturbance::None | Disturbance::Repeats(_) => match look(world) {
                         Ok((value, changed)) => (Ok(value), happened || changed),
                         Err(error) => (Err(error), happened),
                     },
@@ -251,6 +303,20 @@ impl LabConnection {
             .entry(launch.command.program.display())
             .or_default() += 1;
         Ok(())
+    }
+
+    /// The host goes down under a command that has passed its gate: there will be no exit status.
+    fn goes_down_with(&self, world: &mut World, launch: &Launch, key: &str) {
+        let record = LaunchRecord {
+            target: self.target.to_string(),
+            command: launch.command.program.display(),
+            state: LaunchState::Gone(format!(
+                "{} rebooted while it ran: the boot id has changed and there is no exit status",
+                self.name()
+            )),
+        };
+        world.launches.insert(key.to_owned(), record);
+        self.reboot(world);
     }
 
     /// Whether the kubelet went away under a command that went on.
@@ -406,13 +472,36 @@ impl Actor for LabConnection {
     ) -> Result<(), TransportError> {
         self.change(|world| {
             let (disturbance, _) = self.arrive(world)?;
-            if matches!(disturbance, Disturbance::Failed) {
-                return Err(self.refused("a fault of the lab: No space left on device"));
+            let again = || Request::Replace {
+                path: path.clone(),
+                expected: Box::new(expected.clone()),
+                wanted: Box::new(wanted.clone()),
+            };
+            match disturbance {
+                Disturbance::Failed => {
+                    return Err(self.refused("a fault of the lab: No space left on device"));
+                }
+                Disturbance::LosesRequest => return Err(self.given_up()),
+                Disturbance::Delays(delay) => {
+                    world.hold_back(delay, self.name(), again());
+                    return Err(self.given_up());
+                }
+                Disturbance::RebootsAtStart => {
+                    self.reboot(world);
+                    return Err(self.given_up());
+                }
+                _ => {}
             }
             self.replace(world, path, expected, wanted)?;
             match disturbance {
-                Disturbance::LosesAnswer => {
-                    Err(self.lost("connection reset by peer (a fault of the lab)"))
+                Disturbance::LosesAnswer => Err(self.given_up()),
+                Disturbance::RebootsAtEnd => {
+                    self.reboot(world);
+                    Err(self.given_up())
+                }
+                Disturbance::Repeats(delay) => {
+                    world.hold_back(delay, self.name(), again());
+                    Ok(())
                 }
                 _ => Ok(()),
             }
@@ -433,10 +522,30 @@ impl Actor for LabConnection {
                 // It is rebooting under us: the command was never started.
                 return Err(self.lost("the host went down (a fault of the lab)"));
             }
+            let again = || Request::Launch(Box::new(launch.clone()));
+            match disturbance {
+                Disturbance::LosesRequest => return Err(self.given_up()),
+                Disturbance::Delays(delay) => {
+                    world.hold_back(delay, self.name(), again());
+                    return Err(self.given_up());
+                }
+                Disturbance::RebootsAtStart => {
+                    self.pass_gate(world, launch, &key)?;
+                    self.goes_down_with(world, launch, &key);
+                    return Err(self.given_up());
+                }
+                _ => {}
+            }
             let completion = self.start(world, launch, &key, fails)?;
             match disturbance {
-                Disturbance::LosesAnswer => {
-                    Err(self.lost("connection reset by peer (a fault of the lab)"))
+                Disturbance::LosesAnswer => Err(self.given_up()),
+                Disturbance::RebootsAtEnd => {
+                    self.goes_down_with(world, launch, &key);
+                    Err(self.given_up())
+                }
+                Disturbance::Repeats(delay) => {
+                    world.hold_back(delay, self.name(), again());
+                    Ok(completion)
                 }
                 _ => Ok(completion),
             }
@@ -449,10 +558,19 @@ impl Actor for LabConnection {
         let key = Self::key(marker, attempt);
         self.change(|world| {
             let (disturbance, _) = self.arrive(world)?;
-            if !matches!(disturbance, Disturbance::None) {
-                return Err(self.lost("connection reset by peer (a fault of the lab)"));
+            match disturbance {
+                Disturbance::None | Disturbance::Repeats(_) => Ok(self.state_of(world, &key)),
+                // The gate may be taken and nobody told.
+                Disturbance::LosesAnswer => {
+                    self.state_of(world, &key);
+                    Err(self.given_up())
+                }
+                Disturbance::RebootsAtStart | Disturbance::RebootsAtEnd => {
+                    self.reboot(world);
+                    Err(self.given_up())
+                }
+                _ => Err(self.given_up()),
             }
-            Ok(self.state_of(world, &key))
         })
     }
 
@@ -469,7 +587,15 @@ impl Actor for LabConnection {
                 return Err(TransportError::Interrupted);
             }
             let state = self.change(|world| {
-                self.arrive(world)?;
+                let (disturbance, _) = self.arrive(world)?;
+                match disturbance {
+                    Disturbance::None | Disturbance::Repeats(_) => {}
+                    Disturbance::RebootsAtStart | Disturbance::RebootsAtEnd => {
+                        self.reboot(world);
+                        return Err(self.given_up());
+                    }
+                    _ => return Err(self.given_up()),
+                }
                 let state = self.state_of(world, &key);
                 if state == InFlight::Running {
                     world.advance(1_000);

@@ -22,12 +22,69 @@ pub struct Fault {
 pub enum FaultKind {
     /// The command is executed and the connection lost before its answer.
     LoseConnection,
+    /// The connection is lost before the command arrives.
+    LoseRequest,
+    /// The connection is lost, and the command arrives this many seconds later all the same.
+    Delay(u32),
+    /// The command arrives, and this many seconds later once more.
+    Twice(u32),
     /// The host reboots instead of executing the command.
     Reboot,
+    /// The host reboots when the command has started and has done nothing yet.
+    RebootAtStart,
+    /// The host reboots when the command has done everything and its exit status is not written yet.
+    RebootAtEnd,
     /// The command is not executed; it exits with 1.
     Fail,
     /// The answer comes this many seconds late.
     Late(u32),
+}
+
+impl FaultKind {
+    /// Every kind, with a duration of one second where it has one.
+    pub fn every() -> Vec<Self> {
+        vec![
+            Self::LoseConnection,
+            Self::LoseRequest,
+            Self::Delay(1),
+            Self::Twice(1),
+            Self::Reboot,
+            Self::RebootAtStart,
+            Self::RebootAtEnd,
+            Self::Fail,
+            Self::Late(1),
+        ]
+    }
+
+    /// The same kind with this duration, where it has one.
+    pub fn lasting(self, seconds: u32) -> Self {
+        match self {
+            Self::Delay(_) => Self::Delay(seconds),
+            Self::Twice(_) => Self::Twice(seconds),
+            Self::Late(_) => Self::Late(seconds),
+            other => other,
+        }
+    }
+
+    /// Whether the host goes down in it.
+    pub fn reboots(self) -> bool {
+        matches!(self, Self::Reboot | Self::RebootAtStart | Self::RebootAtEnd)
+    }
+
+    /// Its name, as it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LoseConnection => "lose-connection",
+            Self::LoseRequest => "lose-request",
+            Self::Delay(_) => "delay",
+            Self::Twice(_) => "twice",
+            Self::Reboot => "reboot",
+            Self::RebootAtStart => "reboot-at-start",
+            Self::RebootAtEnd => "reboot-at-end",
+            Self::Fail => "fail",
+            Self::Late(_) => "late",
+        }
+    }
 }
 
 impl Fault {
@@ -36,24 +93,30 @@ impl Fault {
         (self.kind, &self.target, self.nth) == (other.kind, &other.target, other.nth)
     }
 
-    /// Reads `lose-connection:HOST:N`, `reboot:HOST:N`, `fail:HOST:N`, `late:HOST:N:SECONDS`.
+    /// Reads `KIND:HOST:N` (`lose-connection`, `lose-request`, `reboot`, `reboot-at-start`, `reboot-at-end`, `fail`) and
+    /// `KIND:HOST:N:SECONDS` (`late`, `delay`, `twice`).
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "{text:?} is no fault; expected lose-connection:HOST:N, reboot:HOST:N, fail:HOST:N or late:HOST:N:SECONDS"
+                "{text:?} is no fault; expected KIND:HOST:N with lose-connection, lose-request, reboot, reboot-at-start, \
+                 reboot-at-end or fail, or KIND:HOST:N:SECONDS with late, delay or twice"
             )
         };
         let parts: Vec<&str> = text.split(':').collect();
-        let (kind, target, nth) = match parts[..] {
-            ["lose-connection", target, nth] => (FaultKind::LoseConnection, target, nth),
-            ["reboot", target, nth] => (FaultKind::Reboot, target, nth),
-            ["fail", target, nth] => (FaultKind::Fail, target, nth),
-            ["late", target, nth, seconds] => {
-                let seconds = seconds.parse().map_err(|_| wrong())?;
-                (FaultKind::Late(seconds), target, nth)
+        let (kind, target, nth, seconds) = match parts[..] {
+            [kind, target, nth] => (kind, target, nth, None),
+            [kind, target, nth, seconds] => {
+                let seconds: u32 = seconds.parse().map_err(|_| wrong())?;
+                (kind, target, nth, Some(seconds))
             }
             _ => return Err(wrong()),
         };
+        let lasts = matches!(kind, "late" | "delay" | "twice");
+        let kind = FaultKind::every()
+            .into_iter()
+            .find(|known| known.name() == kind && lasts == seconds.is_some())
+            .ok_or_else(wrong)?
+            .lasting(seconds.unwrap_or_default());
         Ok(Self {
             kind,
             target: target.to_owned(),

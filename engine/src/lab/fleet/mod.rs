@@ -1,13 +1,17 @@
 //! The lab as a transport: connections to its hosts and pods, its clock, its faults.
 
+mod chance;
 mod clock;
 mod connection;
 mod fault;
 mod fleets;
+mod late;
 mod process;
 
+pub use chance::Chance;
 pub use clock::LabClock;
 pub use connection::LabConnection;
 pub use fault::{Fault, FaultKind};
 pub use fleets::{ActingLab, ClusterHook, LabFleet, ObservingLab};
+pub use late::{LateRequest, Request};
 pub use process::{continue_process, lose_processes};

@@ -40,6 +40,8 @@ impl World {
             launches: BTreeMap::new(),
             counts: Counts::default(),
             faults,
+            chance: None,
+            late: vec![],
         };
         for (name, host) in &definition.hosts {
             let host = build_host(name, host, world.now)?;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::definition::{ImageDefinition, LogTopic, PublicEndpoint, WorkloadKind};
-use super::fleet::Fault;
+use super::fleet::{Chance, Fault, LateRequest};
 
 /// Milliseconds, since the epoch where it is a point in time.
 pub type Millis = i64;
@@ -54,6 +54,12 @@ pub struct World {
     pub counts: Counts,
     /// Faults that are still to come.
     pub faults: Vec<Fault>,
+    /// Faults by chance, reproducible by their seed.
+    #[serde(default)]
+    pub chance: Option<Chance>,
+    /// Requests that are still on their way, oldest first.
+    #[serde(default)]
+    pub late: Vec<LateRequest>,
 }
 
 /// How often commands ran: the proof that nothing ran twice.
@@ -65,6 +71,12 @@ pub struct Counts {
     pub commands: BTreeMap<String, BTreeMap<String, u32>>,
     /// All commands by target, probes too.
     pub contacts: BTreeMap<String, u32>,
+    /// Faults that struck, by kind.
+    #[serde(default)]
+    pub faults: BTreeMap<String, u32>,
+    /// Requests that came late or a second time, and were refused.
+    #[serde(default)]
+    pub refused: u32,
 }
 
 /// What a controller knows of a workload.
