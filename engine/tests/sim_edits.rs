@@ -294,9 +294,9 @@ fn go_on(state: &State, old: &Book, new: &Book, counts: &Counts) -> Result<(), S
         return Ok(());
     }
     // A change was in flight, and the edit has another one before it on the same file: that is a person's to judge.
-    let in_flight = history.entries().any(|entry| {
-        entry.intent.class == Class::Change && entry.state == EntryState::InFlight
-    });
+    let in_flight = history
+        .entries()
+        .any(|entry| entry.intent.class == Class::Change && entry.state == EntryState::InFlight);
     let conflict = said(&resumed).contains("is neither as it was nor as it shall be");
     if in_flight && conflict && resumed.status.code() == Some(3) {
         counts.refused.fetch_add(1, Ordering::SeqCst);

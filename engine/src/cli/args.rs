@@ -87,6 +87,18 @@ pub enum Output {
     Json,
 }
 
+/// The form of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Markdown.
+    #[default]
+    Md,
+    /// One HTML file.
+    Html,
+    /// For programs.
+    Json,
+}
+
 /// `NAME=VALUE` as it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
@@ -152,11 +164,30 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write a run's report: for a ticket, an archive, a program.
+    #[command(
+        after_help = "Example:\n  runbook report RUN --format html --out report.html    one file, needs nothing else"
+    )]
+    Report {
+        /// The run [default: the newest].
+        #[arg(value_parser = run_id)]
+        run: Option<RunId>,
+        /// The form.
+        #[arg(long, value_enum, default_value_t)]
+        format: ReportFormat,
+        /// Write to this file instead of stdout.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Check that a run's journal is whole and unaltered.
     Verify {
         /// The run.
         #[arg(value_parser = run_id)]
         run: RunId,
+        /// Restore a damaged journal as far as it can be proven; the damaged
+        /// files are kept beside it.
+        #[arg(long)]
+        repair: bool,
     },
     /// Check runbooks without running them.
     Check {

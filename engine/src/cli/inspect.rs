@@ -1,12 +1,10 @@
-//! `list`, `status`, `show`, `verify`: runs seen from outside, also while they run.
+//! `list`, `status`, `show`: runs seen from outside, also while they run.
 
 use super::args::Global;
 use super::console::Console;
 use super::problem::Problem;
 use super::run::state;
-use crate::journal::{
-    Intent, Journal, JournalError, StateDirectory, Stored, verify as verify_journal,
-};
+use crate::journal::{Intent, Journal, RunDirectory, StateDirectory, Stored};
 use crate::model::{Image, RunId};
 use crate::operation::image_diff;
 use crate::report::{Diagnostic, RunSummary, timeline};
@@ -15,12 +13,9 @@ fn zone() -> jiff::tz::TimeZone {
     jiff::tz::TimeZone::system()
 }
 
-/// Whether a process works on the run: its lock cannot be had.
-fn locked(state: &StateDirectory, run: &RunId) -> bool {
-    matches!(
-        state.lock(&format!("run {run}"), "a look at it"),
-        Err(JournalError::Locked { .. })
-    )
+/// Whether a process works on the run.
+pub fn locked(state: &StateDirectory, run: &RunId) -> bool {
+    state.is_locked(&format!("run {run}"))
 }
 
 /// Lists the runs.
@@ -44,12 +39,7 @@ pub fn list(global: &Global, console: &Console) -> Result<u8, Problem> {
 /// Shows where a run stands.
 pub fn status(run: Option<&RunId>, global: &Global, console: &Console) -> Result<u8, Problem> {
     let state = state(global)?;
-    let run = match run {
-        Some(run) => state.find(run.as_str())?,
-        None => state.runs().pop().ok_or_else(|| {
-            Problem::usage(Diagnostic::error("there is no run yet").help("runbook run FILE"))
-        })?,
-    };
+    let run = run_or_newest(&state, run)?;
     let records = Journal::read(&state.run(&run))?;
     let summary = RunSummary::of(&records, locked(&state, &run))
         .ok_or_else(|| Problem::failed(Diagnostic::error(format!("run {run} has no beginning"))))?;
@@ -67,42 +57,34 @@ pub fn show(run: &RunId, json: bool, global: &Global, console: &Console) -> Resu
         for stored in &records {
             let line = serde_json::to_string(stored)
                 .map_err(|error| Problem::failed(Diagnostic::error(error.to_string())))?;
-            console.print(&format!("{line}\n"));
+            console.print(&format!("{}\n", crate::report::safe::json(&line)));
         }
         return Ok(0);
     }
-    let diff = |intent: &Intent| -> Option<String> {
-        let change = intent.change.as_ref()?;
-        let image = |blob| -> Option<Image> {
-            serde_json::from_slice(&Journal::read_blob(&directory, blob).ok()?).ok()
-        };
-        image_diff(
-            &change.subject,
-            &image(&change.before)?,
-            &image(&change.after)?,
-        )
-    };
+    let diff = |intent: &Intent| recorded_diff(&directory, intent);
     console.print(&timeline(&records, &console.out, &zone(), &diff));
     Ok(0)
 }
 
-/// Checks a run's journal.
-pub fn verify(run: &RunId, global: &Global, console: &Console) -> Result<u8, Problem> {
-    let state = state(global)?;
-    let run = state.find(run.as_str())?;
-    let found = verify_journal(&state.run(&run))?;
-    let mut text = format!(
-        "run {run}: {} records and {} texts and images, chained and whole\n",
-        found.records, found.blobs
-    );
-    if found.mirror_damaged > 0 {
-        text.push_str("its mirror is damaged; the next resume writes it anew\n");
-    } else if found.mirror_behind > 0 {
-        text.push_str(&format!(
-            "its mirror is {} records behind, as after a crash; the next resume completes it\n",
-            found.mirror_behind
-        ));
+/// The diff of a change, from the images in the journal.
+pub fn recorded_diff(directory: &RunDirectory, intent: &Intent) -> Option<String> {
+    let change = intent.change.as_ref()?;
+    let image = |blob| -> Option<Image> {
+        serde_json::from_slice(&Journal::read_blob(directory, blob).ok()?).ok()
+    };
+    image_diff(
+        &change.subject,
+        &image(&change.before)?,
+        &image(&change.after)?,
+    )
+}
+
+/// The run that is named, or the newest.
+pub fn run_or_newest(state: &StateDirectory, run: Option<&RunId>) -> Result<RunId, Problem> {
+    match run {
+        Some(run) => Ok(state.find(run.as_str())?),
+        None => state.runs().pop().ok_or_else(|| {
+            Problem::usage(Diagnostic::error("there is no run yet").help("runbook run FILE"))
+        }),
     }
-    console.print(&text);
-    Ok(0)
 }

@@ -12,6 +12,7 @@ mod inspect;
 mod lab;
 mod prepare;
 mod problem;
+mod report;
 mod resolve;
 mod resume;
 mod run;
@@ -19,6 +20,7 @@ mod runtime;
 mod secrets;
 mod session;
 mod undo;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -54,7 +56,10 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         Command::List => inspect::list(&cli.global, console),
         Command::Status { run } => inspect::status(run.as_ref(), &cli.global, console),
         Command::Show { run, json } => inspect::show(run, *json, &cli.global, console),
-        Command::Verify { run } => inspect::verify(run, &cli.global, console),
+        Command::Report { run, format, out } => {
+            report::report(run.as_ref(), *format, out.as_deref(), &cli.global, console)
+        }
+        Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
         Command::Check { files } => check::check(files, console),
         Command::Doc { file } => doc::doc(file.as_deref(), console),
         Command::Lab { command } => lab::lab(command, &cli.global, console),

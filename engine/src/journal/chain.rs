@@ -21,6 +21,22 @@ pub(super) struct Row {
     pub hash: Hash,
 }
 
+impl Ord for Row {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |row: &Self| (row.seq, *row.hash.as_bytes());
+        let fields = |row: &Self| (row.at.clone(), row.body.clone());
+        key(self)
+            .cmp(&key(other))
+            .then_with(|| fields(self).cmp(&fields(other)))
+    }
+}
+
+impl PartialOrd for Row {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Row {
     /// The row that follows the one with the hash `previous`.
     pub fn chained(previous: Hash, seq: u64, at: Timestamp, body: String) -> Self {

@@ -6,16 +6,16 @@ use blake3::Hash;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 
 use super::chain::{BlobForm, ORIGIN, Row, StoredBlob};
-use super::private::{private_file, sync_directory};
-use super::{BlobId, JournalError};
+use super::private::private_file;
+use super::{BlobId, JournalError, RunDirectory, fresh, layout, migrate};
 
-/// The format that this engine writes, and the newest that it reads.
-/// Version of the journal's format.
-pub const SCHEMA: u32 = 1;
+/// Version of the journal's format: the one that this engine writes, and the newest that it reads.
+pub const SCHEMA: u32 = migrate::STEPS.len() as u32 + 1;
 
 /// 3.51.3: the fix of a corruption when a write-ahead log is reset (sqlite.org/wal.html).
 const OLDEST_SQLITE: i32 = 3_051_003;
 
+/// Format 1; the steps in `migrate.rs` lead on from here.
 const TABLES: &str = "
     CREATE TABLE record (
         seq  INTEGER PRIMARY KEY,
@@ -32,28 +32,45 @@ const TABLES: &str = "
 /// An open database.
 pub(super) struct Database {
     path: PathBuf,
-    connection: Connection,
+    pub(super) connection: Connection,
+    /// Where the copy lies that is read in place of a file on a disk that cannot be written.
+    _copy: Option<tempfile::TempDir>,
 }
 
 impl Database {
-    /// Makes a new database; its tables and its format appear together or not at all.
-    pub fn create(path: &Path) -> Result<Self, JournalError> {
+    /// Makes a new database with this content. It appears complete or not at all.
+    pub fn create(
+        directory: &RunDirectory,
+        rows: &[Row],
+        blobs: &[StoredBlob],
+    ) -> Result<(), JournalError> {
         check_sqlite()?;
-        // SQLite gives the files beside it (-wal, -shm) the same permissions.
-        let made = private_file().write(true).create_new(true).open(path);
-        made.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => JournalError::Exists(path.to_owned()),
-            _ => JournalError::io("create", path)(error),
-        })?;
-        let mut database = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        database.prepare_for_writing()?;
-        database.write(|transaction| {
+        let path = layout::fresh(directory);
+        let fill = || {
+            let mut connection = Connection::open_in_memory()?;
+            let transaction = connection.transaction()?;
             transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", SCHEMA)
-        })?;
-        let directory = path.parent().expect("a database lies in a directory");
-        sync_directory(directory)?;
-        Ok(database)
+            migrate::STEPS
+                .iter()
+                .try_for_each(|step| transaction.execute_batch(step))?;
+            transaction.pragma_update(None, "user_version", SCHEMA)?;
+            blobs
+                .iter()
+                .try_for_each(|blob| insert_blob(&transaction, blob))?;
+            rows.iter()
+                .try_for_each(|row| insert_row(&transaction, row))?;
+            transaction.commit()?;
+            Ok(connection)
+        };
+        let connection = fill().map_err(JournalError::database(&path))?;
+        let memory = Self {
+            path: path.clone(),
+            connection,
+            _copy: None,
+        };
+        fresh::settle(directory)?;
+        memory.copy_to(&path)?;
+        fresh::install(directory)
     }
 
     /// Opens an existing database for writing.
@@ -68,22 +85,28 @@ impl Database {
         Self::connect_existing(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
+    /// Opens a copy of a database and its log that lie on a disk that cannot be written.
+    pub fn open_copy(path: &Path) -> Result<Self, JournalError> {
+        // Only its owner may look into it, as into the original.
+        let place = tempfile::tempdir().map_err(JournalError::io("copy", path))?;
+        let copy = place.path().join("journal.db");
+        std::fs::copy(path, &copy).map_err(JournalError::io("copy", path))?;
+        let log = layout::log(path);
+        if log.exists() {
+            std::fs::copy(&log, layout::log(&copy)).map_err(JournalError::io("copy", &log))?;
+        }
+        let mut database = Self::connect_existing(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        database._copy = Some(place);
+        Ok(database)
+    }
+
     /// Every row in order, without a look at the chain.
     pub fn rows(&self) -> Result<Vec<Row>, JournalError> {
         let read = || {
             let mut statement = self
                 .connection
                 .prepare("SELECT seq, at, body, hash FROM record ORDER BY seq")?;
-            let rows = statement.query_map([], |row| {
-                let hash: Vec<u8> = row.get(3)?;
-                Ok(Row {
-                    seq: row.get::<_, i64>(0)?.unsigned_abs(),
-                    at: row.get(1)?,
-                    body: row.get(2)?,
-                    // A hash of another length equals none that is computed.
-                    hash: hash.try_into().map_or(ORIGIN, Hash::from_bytes),
-                })
-            })?;
+            let rows = statement.query_map([], row_of)?;
             rows.collect::<Result<Vec<_>, _>>()
         };
         read().map_err(|error| self.unreadable(error))
@@ -140,7 +163,8 @@ impl Database {
         let _ = self.connection.set_db_config(config, true);
     }
 
-    /// Writes everything into a new, complete, synced file.
+    /// Writes everything into a new, complete, synced file, which is in the mode for writing already: to
+    /// switch it later would need a rollback journal, which a crash could leave behind.
     pub fn copy_to(&self, path: &Path) -> Result<(), JournalError> {
         let file = private_file()
             .write(true)
@@ -152,15 +176,38 @@ impl Database {
         })?;
         self.connection
             .execute("VACUUM INTO ?1", [name])
-            .map_err(JournalError::database(&self.path))?;
+            .map_err(JournalError::database(path))?;
+        Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?.prepare_for_writing()?;
         // SQLite does not promise to sync the copy.
         file.sync_all().map_err(JournalError::io("sync", path))
     }
 
+    /// Moves what the log holds into the database. SQLite would do it by itself, but keep a failure to itself.
+    pub fn checkpoint(&self) -> Result<(), JournalError> {
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+            .map_err(JournalError::database(&self.path))
+    }
+
+    /// The version of its format.
+    pub fn format(&self) -> Result<u32, JournalError> {
+        self.connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(|error| self.unreadable(error))
+    }
+
     fn connect_existing(path: &Path, flags: OpenFlags) -> Result<Self, JournalError> {
         check_sqlite()?;
-        if !path.exists() {
-            return Err(JournalError::Missing(path.to_owned()));
+        let length = match std::fs::metadata(path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(JournalError::Missing(path.to_owned()));
+            }
+            Err(error) => return Err(JournalError::io("look at", path)(error)),
+        };
+        // SQLite removes the log of a database without pages, which may hold all that is left.
+        if length == 0 && std::fs::metadata(layout::log(path)).is_ok_and(|log| log.len() > 0) {
+            return Err(JournalError::corrupt(path, "the database is empty"));
         }
         let database = Self::connect(path, flags)?;
         database.check_schema()?;
@@ -178,16 +225,13 @@ impl Database {
         Ok(Self {
             path: path.to_owned(),
             connection,
+            _copy: None,
         })
     }
 
     fn check_schema(&self) -> Result<(), JournalError> {
-        let found: u32 = self
-            .connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(|error| self.unreadable(error))?;
-        match found {
-            0 => Err(JournalError::NeverStarted(self.path.clone())),
+        match self.format()? {
+            0 => Err(self.without_format()),
             found if found > SCHEMA => Err(JournalError::NewerSchema {
                 path: self.path.clone(),
                 found,
@@ -197,19 +241,47 @@ impl Database {
         }
     }
 
+    /// Tables and format appear together: one without the other is damage.
+    fn without_format(&self) -> JournalError {
+        let tables = self
+            .connection
+            .query_row("SELECT count(*) FROM sqlite_master", [], |row| {
+                row.get::<_, i64>(0)
+            });
+        match tables {
+            Ok(0) => JournalError::NeverStarted(self.path.clone()),
+            _ => JournalError::corrupt(&self.path, "the number of its format is gone"),
+        }
+    }
+
     fn prepare_for_writing(&self) -> Result<(), JournalError> {
         let set = || {
             let connection = &self.connection;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
+            let mode: String =
+                connection
+                    .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
             connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "wal_autocheckpoint", 0)?;
             // Only macOS knows these: there a plain fsync does not reach the disk.
             connection.pragma_update(None, "fullfsync", true)?;
-            connection.pragma_update(None, "checkpoint_fullfsync", true)
+            connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+            Ok(mode)
         };
-        set().map_err(JournalError::database(&self.path))
+        let mode = set().map_err(JournalError::database(&self.path))?;
+        if mode.eq_ignore_ascii_case("wal") {
+            return Ok(());
+        }
+        Err(JournalError::Io {
+            action: "keep a write-ahead log beside",
+            path: self.path.clone(),
+            source: std::io::Error::other(format!("SQLite stays in its mode {mode:?} here")),
+        })
     }
 
-    fn intact(&self, parts: (String, String, String)) -> Result<StoredBlob, JournalError> {
+    pub(super) fn intact(
+        &self,
+        parts: (String, String, String),
+    ) -> Result<StoredBlob, JournalError> {
         let (id, form, text) = parts;
         let blob = BlobForm::parse(&form).map(|form| StoredBlob {
             id: BlobId(id.clone()),
@@ -235,6 +307,18 @@ impl Database {
             JournalError::database(&self.path)(error)
         }
     }
+}
+
+/// A row as a query for `seq, at, body, hash` gives it.
+pub(super) fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let hash: Vec<u8> = row.get(3)?;
+    Ok(Row {
+        seq: row.get::<_, i64>(0)?.unsigned_abs(),
+        at: row.get(1)?,
+        body: row.get(2)?,
+        // A hash of another length equals none that is computed.
+        hash: hash.try_into().map_or(ORIGIN, Hash::from_bytes),
+    })
 }
 
 /// Adds a row.

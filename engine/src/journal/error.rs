@@ -113,8 +113,8 @@ pub enum JournalError {
     /// The database lost records that it had confirmed.
     #[error(
         "the journal at {path} lost at least {missing} confirmed record(s): the database ends at record {database}, \
-         its copy journal.jsonl at {mirror}. What they did must be looked at before anything else happens: they \
-         are in journal.jsonl. Copy the whole directory, then check the disk; do not resume this run"
+         its copy journal.jsonl at {mirror}. Nothing was changed. Check the disk; `runbook verify RUN` says what is \
+         left, and with --repair restores what can be proven"
     )]
     Lost {
         /// Where.
@@ -128,8 +128,8 @@ pub enum JournalError {
     },
     /// A record or blob is not what was written.
     #[error(
-        "the journal at {path} is damaged: {what}. Nothing was changed. Copy the whole directory, compare with \
-         journal.jsonl, check the disk; do not resume this run"
+        "the journal at {path} is damaged: {what}. Nothing was changed. Check the disk; `runbook verify RUN` \
+         says what is left, and with --repair restores what can be proven"
     )]
     Corrupt {
         /// Where.
@@ -182,6 +182,15 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether a database could not be opened because nothing can be written beside it.
+    pub(super) fn is_for_want_of_writing(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+        let Self::Database { source, .. } = self else {
+            return false;
+        };
+        matches!(source.sqlite_error_code(), Some(CannotOpen | ReadOnly))
+    }
+
     /// For `map_err` on calls of the file system.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -18,7 +18,16 @@ use super::{JournalError, RunDirectory, layout};
 
 /// Ends what a process began that died while it moved the journal.
 pub(super) fn settle(directory: &RunDirectory) -> Result<(), JournalError> {
-    remove(&layout::fresh(directory))?;
+    let fresh = layout::fresh(directory);
+    // What SQLite keeps beside a file must never be applied to another file of that name.
+    for path in [
+        layout::rollback(&fresh),
+        layout::log(&fresh),
+        layout::log_index(&fresh),
+        fresh,
+    ] {
+        remove(&path)?;
+    }
     let (ready, database) = (layout::ready(directory), layout::database(directory));
     if !ready.exists() {
         return Ok(());
@@ -38,9 +47,14 @@ pub(super) fn is_needed(directory: &RunDirectory) -> bool {
 
 /// Moves the journal to a fresh file.
 pub(super) fn copy(directory: &RunDirectory, database: Database) -> Result<(), JournalError> {
-    let (fresh, ready) = (layout::fresh(directory), layout::ready(directory));
-    database.copy_to(&fresh)?;
+    database.copy_to(&layout::fresh(directory))?;
     drop(database);
+    install(directory)
+}
+
+/// Puts the complete file `fresh` in the database's place.
+pub(super) fn install(directory: &RunDirectory) -> Result<(), JournalError> {
+    let (fresh, ready) = (layout::fresh(directory), layout::ready(directory));
     fs::rename(&fresh, &ready).map_err(JournalError::io("rename", &fresh))?;
     sync_directory(directory.path())?;
     settle(directory)

@@ -22,6 +22,11 @@ pub(super) fn fresh(directory: &RunDirectory) -> PathBuf {
     directory.path().join("journal.db.fresh")
 }
 
+/// What a database of an older format is kept as when it is brought up to the newest.
+pub(super) fn backup(directory: &RunDirectory, format: u32) -> PathBuf {
+    directory.path().join(format!("journal.db.format-{format}"))
+}
+
 /// The database's write-ahead log. It stays behind only where a process did not close the journal.
 pub(super) fn log(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
@@ -33,6 +38,13 @@ pub(super) fn log(database: &Path) -> PathBuf {
 pub(super) fn log_index(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push("-shm");
+    name.into()
+}
+
+/// The journal that SQLite writes while it switches a database to a write-ahead log.
+pub(super) fn rollback(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-journal");
     name.into()
 }
 

@@ -2,10 +2,15 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::JournalError;
 use super::private::private_file;
+
+/// A look at a lock takes microseconds; who finds a lock taken so often in a row has met its holder.
+const LOOKS: u32 = 10;
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A held lock; dropping it releases it. Files that the standard library opens are closed on exec, so no
 /// child (such as an ssh master that outlives the run) keeps it.
@@ -20,15 +25,14 @@ impl RunLock {
         scope: &str,
         holder: &str,
     ) -> Result<Self, JournalError> {
-        let name = blake3::hash(scope.as_bytes()).to_hex();
-        let path = directory.join(format!("{}.lock", &name[..32]));
+        let path = path_of(directory, scope);
         let mut options = private_file();
         // Not truncated: until the lock is ours, the text is the holder's.
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options
             .open(&path)
             .map_err(JournalError::io("open the lock", &path))?;
-        match file.try_lock() {
+        match wait_for_lookers(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(JournalError::Locked {
@@ -47,6 +51,29 @@ impl RunLock {
             .map_err(JournalError::io("write the lock", &path))?;
         Ok(Self { _file: file })
     }
+}
+
+/// Whether a process holds the lock. Looking takes it for a moment, shared with others who look, writes
+/// nothing, and needs no right to write.
+pub(super) fn is_held(directory: &Path, scope: &str) -> bool {
+    File::open(path_of(directory, scope))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Takes the lock; waits for those who only look at it, not for a holder.
+fn wait_for_lookers(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..LOOKS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+            result => return result,
+        }
+    }
+    file.try_lock()
+}
+
+fn path_of(directory: &Path, scope: &str) -> PathBuf {
+    let name = blake3::hash(scope.as_bytes()).to_hex();
+    directory.join(format!("{}.lock", &name[..32]))
 }
 
 fn holder_of(path: &Path) -> String {

@@ -42,6 +42,8 @@ pub(super) struct MirrorContent {
     pub blobs: Vec<StoredBlob>,
     /// Lines that are torn or damaged.
     pub damaged: usize,
+    /// How many of them stand behind the last row.
+    pub damaged_at_end: usize,
     /// Whether the last line has no end, as after a crash in the midst of an append.
     pub torn: bool,
 }
@@ -94,8 +96,12 @@ pub(super) fn read(path: &Path) -> Result<MirrorContent, JournalError> {
         ..MirrorContent::default()
     };
     for line in bytes.split(|byte| *byte == b'\n') {
+        let rows = content.rows.len();
         if !line.is_empty() && !content.take(line) {
             content.damaged += 1;
+            content.damaged_at_end += 1;
+        } else if content.rows.len() > rows {
+            content.damaged_at_end = 0;
         }
     }
     Ok(content)

@@ -10,9 +10,15 @@ mod fresh;
 mod history;
 mod layout;
 mod lock;
+mod log_damage;
+mod look;
+mod migrate;
 mod mirror;
 mod private;
 mod record;
+mod remains;
+mod repair;
+mod salvage;
 mod state_directory;
 mod store;
 mod verify;
@@ -28,6 +34,8 @@ pub use record::{
     BlobId, ChangeIntent, Ending, Intent, Outcome, OutcomeResult, Parameter, Record,
     RecordedFailure, RunHeader, SessionKind, SourceText, StepStatus, Stored,
 };
+pub use repair::{Repair, repair};
+pub use salvage::{Diagnosis, diagnose};
 pub use state_directory::{RunDirectory, StateDirectory};
 pub use store::Journal;
 pub use verify::{Verification, verify};

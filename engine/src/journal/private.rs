@@ -84,17 +84,32 @@ fn network_kind(path: &Path) -> Result<Option<String>, JournalError> {
     let found = rustix::fs::statfs(path)
         .map_err(|error| JournalError::io("look at the file system of", path)(error.into()))?;
     // The field's type differs between architectures; the numbers all fit into 32 bits.
-    let kind = match found.f_type as u32 {
-        0x6969 => "NFS",
-        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => "SMB/CIFS",
-        0x0102_1997 => "9P",
-        0x00C3_6400 => "Ceph",
-        0x5346_414F | 0x6B41_4653 => "AFS",
-        0x7375_7245 => "Coda",
-        0x6573_5546 => return Ok(remote_fuse(path)),
-        _ => return Ok(None),
-    };
-    Ok(Some(kind.to_owned()))
+    let kind = found.f_type as u32;
+    if kind == FUSE {
+        return Ok(remote_fuse(path));
+    }
+    Ok(network_name(kind).map(str::to_owned))
+}
+
+/// A file system in user space: what is behind it only its mount says.
+#[cfg(target_os = "linux")]
+const FUSE: u32 = 0x6573_5546;
+
+/// The name of a network file system, if this is the magic number of one.
+#[cfg(target_os = "linux")]
+fn network_name(magic: u32) -> Option<&'static str> {
+    match magic {
+        0x6969 => Some("NFS"),
+        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => Some("SMB/CIFS"),
+        0x0102_1997 => Some("9P"),
+        0x00C3_6400 => Some("Ceph"),
+        0x5346_414F | 0x6B41_4653 => Some("AFS"),
+        0x7375_7245 => Some("Coda"),
+        0x0BD0_0BD0 => Some("Lustre"),
+        0x4750_4653 => Some("GPFS"),
+        0x0116_1970 => Some("GFS2"),
+        _ => None,
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -150,6 +165,23 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
         let message = check_private(&path).unwrap_err().to_string();
         assert!(message.contains("chmod 700"), "{message}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn knows_network_file_systems_from_local_ones() {
+        // NFS, SMB, CIFS, SMB2, 9P, and then ext4, tmpfs, overlay, btrfs, xfs (statfs(2)).
+        for magic in [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x0102_1997] {
+            assert!(network_name(magic).is_some(), "{magic:x}");
+        }
+        for magic in [0xEF53, 0x0102_1994, 0x794C_7630, 0x9123_683E, 0x5846_5342] {
+            assert_eq!(network_name(magic), None, "{magic:x}");
+        }
+        let mounts = "1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 0:50 / /s rw - fuse.sshfs host: rw\n";
+        assert_eq!(
+            fuse_kind(mounts, Path::new("/s/state")).as_deref(),
+            Some("fuse.sshfs")
+        );
     }
 
     #[test]

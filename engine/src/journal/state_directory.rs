@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy as _;
 
 use super::private::{check_local, check_private, create_directory};
-use super::{JournalError, RunLock};
+use super::{JournalError, RunLock, lock};
 use crate::model::RunId;
 
 /// The directory that holds everything that outlives a process.
@@ -101,6 +101,11 @@ impl StateDirectory {
     /// which run holds it, and for whom; the process and the time are added.
     pub fn lock(&self, scope: &str, holder: &str) -> Result<RunLock, JournalError> {
         RunLock::acquire(&self.locks(), scope, holder)
+    }
+
+    /// Whether a process holds the lock on `scope`, without taking it from anybody who wants it.
+    pub fn is_locked(&self, scope: &str) -> bool {
+        lock::is_held(&self.locks(), scope)
     }
 
     fn list(&self) -> Result<Vec<RunId>, JournalError> {
@@ -204,7 +209,30 @@ mod tests {
         for part in ["cluster x", "run r1 of ann@desk", &pid, "since"] {
             assert!(refused.contains(part), "{part} in {refused}");
         }
+        assert!(state.is_locked("cluster x"));
         drop(held);
+        assert!(!state.is_locked("cluster x") && !state.is_locked("cluster z"));
         state.lock("cluster x", "run r3 of bob@desk").unwrap();
+    }
+
+    #[test]
+    fn looking_at_a_lock_refuses_nobody() {
+        let (_temp, state) = with_runs(&[]);
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                        state.is_locked("cluster x");
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                    }
+                });
+            }
+            let refused = (0..300)
+                .filter(|_| state.lock("cluster x", "run r1").is_err())
+                .count();
+            over.store(true, std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(refused, 0);
+        });
     }
 }

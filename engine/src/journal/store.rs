@@ -9,11 +9,12 @@ use jiff::Timestamp;
 
 use super::crash::{Blackout, Crash, CrashPoint};
 use super::database::Database;
+use super::look::steady;
 use super::mirror::{self, Mirror};
 use super::private::{check_local, check_private, create_directory};
 use super::verify::{Content, chained_rows};
 use super::writer::{Message, NewRow, Shared, Writer};
-use super::{BlobId, JournalError, Record, RunDirectory, Stored, encode, fresh, layout};
+use super::{BlobId, JournalError, Record, RunDirectory, Stored, encode, fresh, layout, migrate};
 use crate::model::Secrets;
 
 /// The durable record of one run, open for writing. Clones write to the same journal; when the last one is
@@ -61,8 +62,12 @@ impl Journal {
         create_directory(directory.path())?;
         check_private(directory.path())?;
         check_local(directory.path())?;
-        let database = Database::create(&layout::database(directory))?;
-        Self::start(directory, secrets, database, &[], crash)
+        let path = layout::database(directory);
+        if path.exists() || layout::ready(directory).exists() {
+            return Err(JournalError::Exists(path));
+        }
+        Database::create(directory, &[], &[])?;
+        Self::start(directory, secrets, Database::open(&path)?, &[], crash)
     }
 
     /// Opens the journal of a run that was begun, and gives its records.
@@ -92,26 +97,22 @@ impl Journal {
         crash: Crash,
     ) -> Result<(Self, Vec<Stored>), JournalError> {
         let path = layout::database(directory);
-        if !layout::readable_database(directory).exists() {
-            return Err(JournalError::Missing(path));
-        }
         check_private(directory.path())?;
         check_local(directory.path())?;
-        let old = Database::open_read_only(&layout::readable_database(directory))?;
-        let mirror = mirror::read(&layout::mirror(directory))?;
         // Everything is checked before anything is moved or written.
-        let content = Content::load(&path, &old)?;
-        content.compare(&path, &mirror)?;
-        drop(old);
+        let mirror = mirror::read(&layout::mirror(directory))?;
+        let content = Content::checked(directory, &mirror)?;
         fresh::settle(directory)?;
         check_private(&path)?;
-        if fresh::is_needed(directory) {
+        let unclosed = fresh::is_needed(directory);
+        if unclosed {
             fresh::copy(directory, Database::open_read_only(&path)?)?;
         }
-        if !content.is_mirrored(&mirror) {
+        if unclosed || !content.is_mirrored(&mirror) {
             mirror::rewrite(&layout::mirror(directory), &content.mirror_lines())?;
         }
-        let database = Database::open(&path)?;
+        let mut database = Database::open(&path)?;
+        migrate::bring_up(directory, &mut database, migrate::STEPS)?;
         // What was copied is read once more: it is what the run goes on with.
         let rows = chained_rows(&path, &database)?;
         if rows != content.rows {
@@ -133,9 +134,9 @@ impl Journal {
 
     /// The records of a run, with its secrets hidden, also while another process writes them.
     pub fn read(directory: &RunDirectory) -> Result<Vec<Stored>, JournalError> {
-        let path = layout::readable_database(directory);
-        let database = Database::open_read_only(&path)?;
-        let rows = chained_rows(&path, &database)?;
+        let rows = steady(directory, |database| {
+            chained_rows(&layout::database(directory), database)
+        })?;
         let unknown = Secrets::new();
         rows.iter()
             .map(|row| encode::stored(row, &unknown))
@@ -209,6 +210,7 @@ impl Journal {
             head: rows.last().map_or(super::chain::ORIGIN, |row| row.hash),
             crash,
             shared: Arc::clone(&shared),
+            logged: 0,
         };
         super::private::sync_directory(directory.path())?;
         let (sender, messages) = mpsc::channel();
@@ -302,8 +304,7 @@ fn find_blob(
     id: &BlobId,
     secrets: &Secrets,
 ) -> Result<Vec<u8>, JournalError> {
-    let database = Database::open_read_only(&layout::readable_database(directory))?;
-    match database.blob(id)? {
+    match steady(directory, |database| database.blob(id))? {
         Some(blob) => encode::bytes(&blob, secrets),
         None => Err(JournalError::NoBlob(id.0.clone())),
     }

@@ -202,9 +202,17 @@ fn a_newer_or_empty_journal_is_refused() {
         Journal::open(&directory, none()),
         Err(JournalError::NewerSchema { found: 2, .. })
     ));
+    // Records without a format are damage: to call it a run that never started would lose it.
     edit(&directory, "PRAGMA user_version = 0");
     assert!(matches!(
         Journal::read(&directory),
+        Err(JournalError::Corrupt { .. })
+    ));
+    let (_temp, empty) = temp();
+    drop(Journal::create(&empty, none()).unwrap());
+    assert!(Journal::read(&empty).unwrap().is_empty());
+    assert!(matches!(
+        Journal::open(&empty, none()),
         Err(JournalError::NeverStarted(_))
     ));
 }

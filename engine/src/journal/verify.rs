@@ -7,6 +7,7 @@ use blake3::Hash;
 
 use super::chain::{ORIGIN, Row, StoredBlob};
 use super::database::Database;
+use super::look::{self, steady};
 use super::mirror::{self, MirrorContent};
 use super::{BlobId, JournalError, Record, RunDirectory, layout};
 
@@ -32,10 +33,10 @@ pub struct Verification {
 pub fn verify(directory: &RunDirectory) -> Result<Verification, JournalError> {
     // Mirror first: it is written last, so that a running writer cannot make it look ahead.
     let mirror = mirror::read(&layout::mirror(directory))?;
-    let path = layout::readable_database(directory);
-    let database = Database::open_read_only(&path)?;
-    let content = Content::load(&path, &database)?;
-    content.compare(&path, &mirror)?;
+    let content = Content::checked(directory, &mirror)?;
+    if content.rows.is_empty() {
+        return Err(JournalError::NeverStarted(layout::database(directory)));
+    }
     Ok(content.verification(&mirror))
 }
 
@@ -46,6 +47,15 @@ pub(super) struct Content {
 }
 
 impl Content {
+    /// Reads and checks everything, and compares it with the mirror.
+    pub fn checked(directory: &RunDirectory, mirror: &MirrorContent) -> Result<Self, JournalError> {
+        let path = layout::database(directory);
+        let content = steady(directory, |database| Self::load(&path, database))?;
+        content.compare(&path, mirror)?;
+        look::check_log(directory)?;
+        Ok(content)
+    }
+
     /// Reads and checks rows and blobs.
     pub fn load(path: &Path, database: &Database) -> Result<Self, JournalError> {
         let rows = chained_rows(path, database)?;
@@ -154,14 +164,14 @@ pub(super) fn chained_rows(path: &Path, database: &Database) -> Result<Vec<Row>,
     Ok(rows)
 }
 
-fn record_of(path: &Path, row: &Row) -> Result<Record, JournalError> {
+pub(super) fn record_of(path: &Path, row: &Row) -> Result<Record, JournalError> {
     serde_json::from_str(&row.body).map_err(|error| {
         JournalError::corrupt(path, format!("record {} cannot be read ({error})", row.seq))
     })
 }
 
 /// The blobs that a record needs.
-fn references(record: &Record) -> Vec<BlobId> {
+pub(super) fn references(record: &Record) -> Vec<BlobId> {
     match record {
         Record::RunStarted(header) => {
             let sources = header.sources.iter().chain(&header.inventory);

@@ -20,6 +20,8 @@ use super::mirror::{self, Mirror};
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Bounds the memory that waiting notes take.
 const MOST_WAITING: usize = 4096;
+/// After so many bytes of records and blobs the write-ahead log is moved into the database.
+const LONGEST_LOG: usize = 512 << 10;
 
 /// What is sent to the writer; the order of messages is the order of rows.
 pub(super) enum Message {
@@ -57,6 +59,8 @@ pub(super) struct Writer {
     pub head: Hash,
     pub crash: Crash,
     pub shared: Arc<Shared>,
+    /// Bytes written since the log was last moved into the database.
+    pub logged: usize,
 }
 
 /// What is written in one transaction.
@@ -78,6 +82,12 @@ impl Writer {
                 let _ = barrier.send(result.clone());
             }
             if closing {
+                if self.shared.poison.get().is_none()
+                    && let Err(error) = self.database.checkpoint()
+                {
+                    // All of it is durable in the log, which stays for the next process.
+                    self.poison(&error);
+                }
                 return;
             }
         }
@@ -120,6 +130,11 @@ impl Writer {
         self.mirror.append(&lines)?;
         if sync_mirror {
             self.mirror.sync()?;
+        }
+        self.logged += lines.len();
+        if self.logged > LONGEST_LOG {
+            self.database.checkpoint()?;
+            self.logged = 0;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::{Event, EventSink};
+use super::{Event, EventSink, safe};
 
 /// Version of the JSON form; rises with every change that a reader could trip over.
 pub const SCHEMA: u32 = 1;
@@ -41,7 +41,7 @@ impl<W: Write + Send> EventSink for JsonLines<W> {
         };
         let written = serde_json::to_string(&line)
             .map_err(std::io::Error::other)
-            .and_then(|text| writeln!(writer, "{text}"))
+            .and_then(|text| writeln!(writer, "{}", safe::json(&text)))
             .and_then(|()| writer.flush());
         if written.is_err() {
             // The reader went away (a closed pipe). The run must not die of that, and half a line must

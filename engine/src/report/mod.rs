@@ -2,6 +2,7 @@
 
 mod change_line;
 mod closing;
+pub mod document;
 mod error;
 mod event;
 mod fanout;

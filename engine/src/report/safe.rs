@@ -28,6 +28,27 @@ pub fn lines(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// JSON text whose strings cannot steer a terminal either, where somebody looks at it: what JSON lets stand in a
+/// string, but a terminal obeys or hides, becomes `\u` escapes. To a reader of JSON nothing has changed.
+pub fn json(text: &str) -> String {
+    let harmless = |c: char| !(c.is_control() || hides(c));
+    if text.chars().all(harmless) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if harmless(character) {
+            out.push(character);
+        } else {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
 fn push(out: &mut String, character: char) {
     match character {
         '\n' => out.push_str("\\n"),
@@ -64,6 +85,17 @@ mod tests {
         ] {
             assert_eq!(line(hostile), shown);
         }
+    }
+
+    #[test]
+    fn json_means_the_same_and_steers_nothing() {
+        let hostile = "a\u{9b}31m\u{202e}b\u{7f}\u{e0041}c é 🦀\n\u{1b}";
+        let safe = json(&serde_json::to_string(hostile).unwrap());
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), hostile);
+        assert!(
+            safe.contains("\\u009b31m\\u202eb\\u007f\\udb40\\udc41c é 🦀"),
+            "{safe}"
+        );
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub struct Place {
     pub shell: &'static str,
     /// Everything of the test is in here; its markers in `markers/`.
     pub directory: TempDir,
-    path: String,
+    /// What its processes have as PATH: the shell is `sh` there.
+    pub path: String,
 }
 
 impl Place {

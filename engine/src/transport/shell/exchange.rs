@@ -134,6 +134,10 @@ struct Framed {
 /// How much of what precedes the frame is kept for messages, in bytes.
 const NOISE_LIMIT: usize = 8 << 10;
 
+/// The longest words at the end of an answer, in bytes: room for a path (4 KiB on Linux, PATH_MAX) that is named
+/// three times. A target that goes on without a line feed is cut here, so that it cannot fill our memory.
+const WORDS_LIMIT: usize = 16 << 10;
+
 impl Framed {
     fn new(nonce: &str) -> Self {
         Self {
@@ -146,6 +150,10 @@ impl Framed {
     }
 
     fn push(&mut self, bytes: &[u8], body: &mut dyn FnMut(&[u8])) {
+        if self.state == Place::After {
+            // What comes after the answer, such as the farewell of a login shell, is no part of it.
+            return;
+        }
         self.held.extend_from_slice(bytes);
         if self.state == Place::Before {
             match find(&self.held, &self.opening) {
@@ -177,11 +185,14 @@ impl Framed {
                 }
             }
         }
-        if self.state == Place::Words
-            && let Some(end) = self.held.iter().position(|byte| *byte == b'\n')
-        {
-            self.held.truncate(end);
-            self.state = Place::After;
+        if self.state == Place::Words {
+            let end = self.held.iter().position(|byte| *byte == b'\n');
+            if end.is_some() || self.held.len() > WORDS_LIMIT {
+                self.held
+                    .truncate(end.unwrap_or(WORDS_LIMIT).min(WORDS_LIMIT));
+                self.held.shrink_to_fit();
+                self.state = Place::After;
+            }
         }
     }
 }
@@ -268,5 +279,31 @@ mod tests {
         assert!(!decoder.began());
         assert_eq!(decoder.noise(), "sudo: no");
         assert_eq!(decoder.words(), None);
+    }
+
+    #[test]
+    fn what_comes_after_the_answer_is_no_part_of_it() {
+        let mut kept = Kept::default();
+        let mut decoder = Decoder::new("word", &mut kept);
+        decoder.receive(Stream::Stdout, b"\nword {\nbody\nword } exit 3\n");
+        decoder.receive(Stream::Stdout, b"logout\n");
+        let heard = decoder.receive(Stream::Stderr, b"\nword {\n\nword } exit 3\n");
+        assert_eq!(heard, Heard::Everything);
+        assert_eq!(decoder.words(), Some("exit 3".to_owned()));
+    }
+
+    #[test]
+    fn words_without_an_end_are_cut() {
+        let mut kept = Kept::default();
+        let mut decoder = Decoder::new("word", &mut kept);
+        decoder.receive(Stream::Stderr, b"\nword {\n\nword } \n");
+        let mut heard = decoder.receive(Stream::Stdout, b"\nword {\n\nword } refused ");
+        let mut sent = 0;
+        while heard == Heard::More {
+            heard = decoder.receive(Stream::Stdout, &[b'x'; 1 << 10]);
+            sent += 1 << 10;
+            assert!(sent < 1 << 20, "a line without an end is kept for ever");
+        }
+        assert_eq!(decoder.words().unwrap().len(), WORDS_LIMIT);
     }
 }

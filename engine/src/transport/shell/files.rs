@@ -135,13 +135,49 @@ fn parse_facts(words: &str) -> Option<(FileStat, Option<String>)> {
     Some((stat, context.map(str::to_owned)))
 }
 
-/// The bytes of a file.
+/// The bytes of a file; of one that is too large, one more than allowed. The target is asked to send no more,
+/// but one that sends on all the same must not fill our memory.
 struct Content(Vec<u8>);
 
 impl Body for Content {
     fn body(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Stdout {
-            self.0.extend_from_slice(bytes);
+            let most = usize::try_from(FILE_LIMIT + 1).unwrap_or(usize::MAX);
+            let room = most.saturating_sub(self.0.len()).min(bytes.len());
+            self.0.extend_from_slice(&bytes[..room]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_sends_without_end_is_not_kept() {
+        let mut content = Content(Vec::new());
+        for _ in 0..40 {
+            content.body(Stream::Stdout, &[b'x'; 1 << 20]);
+        }
+        assert_eq!(content.0.len() as u64, FILE_LIMIT + 1);
+    }
+
+    #[test]
+    fn facts_that_make_no_sense_are_refused() {
+        assert!(parse_facts("facts 81a4 5 0 0 1700000000 7 8").is_some());
+        for words in [
+            "facts",
+            "facts 81a4",
+            "facts -1 5 0 0 1 7 8",
+            "facts 81a4 -5 0 0 1 7 8",
+            "facts 81a4 99999999999999999999 0 0 1 7 8",
+            "facts 81a4 5 -1 0 1 7 8",
+            "facts 81a4 5 0 4294967296 1 7 8",
+            "facts ffffffffff 5 0 0 1 7 8",
+            "facts 81a4 5 0 0 later 7 8",
+            "other 81a4 5 0 0 1 7 8",
+        ] {
+            assert!(parse_facts(words).is_none(), "{words}");
         }
     }
 }

@@ -181,6 +181,9 @@ fn counted(mut captured: Captured, total: u64) -> Captured {
     captured
 }
 
+/// The longest header line, in bytes: a letter, a space and a 64-bit number, with room.
+const HEADER_LIMIT: usize = 64;
+
 /// Output as it travels: a line `o LENGTH` or `e LENGTH`, then the bytes; `b 0` is a sign of life.
 struct Frames<'a> {
     stdout: Track,
@@ -267,8 +270,10 @@ impl Body for Frames<'_> {
                 }
                 None => {
                     let end = bytes.iter().position(|byte| *byte == b'\n');
+                    // A longer line is none of ours; what is kept of it is not read as a header either.
+                    let room = HEADER_LIMIT - self.header.len();
                     self.header
-                        .extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
+                        .extend_from_slice(&bytes[..end.unwrap_or(bytes.len()).min(room)]);
                     bytes = end.map_or(&[], |end| &bytes[end + 1..]);
                     if end.is_some() {
                         self.announced();
@@ -307,5 +312,22 @@ mod tests {
             assert_eq!(frames.stderr.captured.bytes, b"xy");
             assert_eq!(shown.0.into_inner().unwrap(), b"yef", "pieces of {size}");
         }
+    }
+
+    #[test]
+    fn headers_that_make_no_sense_are_passed_over() {
+        let mut frames = Frames::new((0, 0), &SilentSink);
+        for _ in 0..1000 {
+            frames.body(Stream::Stdout, &[b'x'; 4096]);
+        }
+        assert_eq!(frames.header.len(), HEADER_LIMIT);
+        frames.body(
+            Stream::Stdout,
+            b"\no -5\no 99999999999999999999999\nq 3\no\n\n\xff 1\no 2\nhi",
+        );
+        assert_eq!(frames.stdout.captured.bytes, b"hi");
+        // A piece of any announced length is counted, not reserved for.
+        frames.body(Stream::Stdout, b"e 18446744073709551615\nerr");
+        assert_eq!(frames.stderr.captured.bytes, b"err");
     }
 }

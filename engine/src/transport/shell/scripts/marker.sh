@@ -49,14 +49,21 @@ register_epoch() {
     : >"$base/$1.epoch/$2"
     sync_paths "$base/$1.epoch"
     for seen in "$base/$1.epoch"/*; do
-        [ "${seen##*/}" -le "$2" ] ||
+        case ${seen##*/} in *[!0-9]*) refuse "$seen is no epoch: something else than runbook has written there; look at it, then remove it" ;; esac
+        [ "${seen##*/}" -le "$2" ] 2>/dev/null ||
             refuse "a newer engine (epoch ${seen##*/}) has taken over this operation; this one has epoch $2 and must stop"
     done
+}
+
+# small FILE: the beginning of a marker file. Ours are tiny; whatever else lies there must not fill the memory.
+small() {
+    head -c 1024 "$marker/$1" 2>/dev/null
 }
 
 # read_gate: the facts of `gate` in $gate_*.
 read_gate() {
     gate_kind= gate_boot= gate_pid= gate_born= gate_token=
+    gate_text=$(small gate)
     while read -r key value; do
         case $key in
         start | revoke) gate_kind=$key ;;
@@ -65,7 +72,15 @@ read_gate() {
         born) gate_born=$value ;;
         token) gate_token=$value ;;
         esac
-    done <"$marker/gate"
+    done <<GATE
+$gate_text
+GATE
+    # A number of a process is looked up below /proc and asked for: nothing else may stand there.
+    case $gate_pid$gate_born in *[!0-9]*) gate_kind= ;; esac
+    case $gate_kind in
+    start | revoke) ;;
+    *) end "unknown the gate of this command holds something that runbook did not write (in $marker)" ;;
+    esac
 }
 
 # running: is the wrapper that holds the gate alive?
@@ -83,16 +98,22 @@ gone() {
     if [ "$gate_boot" != "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ]; then
         end "unknown it had started, then the host restarted; it left no exit status"
     fi
-    still=
-    if IFS= read -r job 2>/dev/null <"$marker/job" && [ -n "$(birth "$job")" ]; then
-        still="; process $job, which it started, may still run"
-    fi
+    still= job=$(small job)
+    case $job in
+    '' | *[!0-9]*) ;;
+    *) [ -z "$(birth "$job")" ] || still="; process $job, which it started, may still run" ;;
+    esac
     end "unknown it had started and its wrapper (process $gate_pid) was killed before it could record an exit status$still"
+}
+
+# length FILE: its bytes. Busybox's `wc` would read the whole file each time that we look.
+length() {
+    stat -L -c %s "$marker/$1" 2>/dev/null || wc -c <"$marker/$1" 2>/dev/null
 }
 
 # piece LETTER FILE OFFSET LIMIT: sends what is new; the new offset is in $offset.
 piece() {
-    size=$(($(wc -c <"$marker/$2" 2>/dev/null)))
+    size=$(($(length "$2")))
     [ "$size" -le "$4" ] || size=$4
     offset=$3
     if [ "$size" -gt "$3" ]; then
@@ -112,8 +133,17 @@ pieces() {
 
 # finish LIMIT: sends the rest and how it ended.
 finish() {
+    how=$(small rc)
+    case ${how#* } in
+    timeout) ;;
+    '' | *[!0-9]* | ????*) how=lost ;;
+    esac
+    case $how in
+    exit\ * | signal\ * | timeout) ;;
+    *) end "unknown it had started and is gone, and nobody recorded an exit status that makes sense" ;;
+    esac
     pieces "$1"
-    end "ended $(($(wc -c <"$marker/stdout"))) $(($(wc -c <"$marker/stderr"))) $(cat "$marker/rc")"
+    end "ended $(($(length stdout))) $(($(length stderr))) $how"
 }
 
 # follow LIMIT: sends output while it comes, until the command has ended.
