@@ -99,6 +99,8 @@ fn unfit(key: &str, symbol: Symbol) -> Option<&'static str> {
         Some("it has a line break in it")
     } else if key.trim() != key {
         Some("it begins or ends with a space")
+    } else if key.starts_with('\u{feff}') {
+        Some("it begins with a byte order mark")
     } else if key.starts_with(['#', ';']) {
         Some("a line that starts like this is a comment")
     } else if key.contains('=') || (symbol == Symbol::Colon && key.contains(':')) {
@@ -176,6 +178,13 @@ fn appended(text: &str, line: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_key_that_begins_with_a_byte_order_mark_is_refused() {
+        // It would be written, and then never be found again: every time one more line.
+        let refused = set_line("a=1\n", "\u{feff}b", "2", "=");
+        assert!(matches!(refused, Err(LineError::Key { .. })), "{refused:?}");
+    }
 
     #[test]
     fn replaces_exactly_the_line_of_the_key() {
