@@ -25,7 +25,10 @@ pub(super) struct Splice<'a> {
 impl Splice<'_> {
     /// The edit that sets the value at `path`; none if it is there already.
     pub fn at(&self, path: &[&str]) -> Result<Option<Edit>, YamlError> {
-        let Some(root) = self.document.root.as_ref().filter(|root| !root.is_empty()) else {
+        let root = self.document.root.as_ref();
+        let Some(root) = root.filter(|root| !root.is_empty()) else {
+            // A file that is nothing but an anchor would give it to what is written now.
+            root.map_or(Ok(()), |root| self.untangled(root))?;
             return Ok(Some(self.lines(self.document.end, "", path)));
         };
         let mut around = root;

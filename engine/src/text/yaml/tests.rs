@@ -377,6 +377,7 @@ fn refuses_what_it_cannot_do_safely() {
             "line 2: the value is an alias",
         ),
         ("&root\nflannel-iface: x\n", "anchor"),
+        ("&root\n", "anchor"),
         (
             "b: &a {flannel-iface: x}\n<<: *a\n",
             "line 2: `flannel-iface` may already come from",
