@@ -94,7 +94,7 @@ fn a_full_disk_stops_the_run_and_space_lets_it_go_on() {
     disk.again("size=16m");
     bench.exits(0, &["resume"]);
     bench.exits(0, &["verify", &bench.newest()]);
-    let wanted: String = (0..20).map(|nth| format!("{nth}\n")).collect();
+    let wanted: String = (0..20).step_by(5).map(|nth| format!("{nth}\n")).collect();
     assert_eq!(
         std::fs::read_to_string(out.join("effects")).unwrap(),
         wanted

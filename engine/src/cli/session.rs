@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::ending::{Verdict, verdict};
 use crate::executor::{Announcer, Ledger};
-use crate::journal::Record;
+use crate::journal::{Ending, Record};
 use crate::model::RunId;
 use crate::report::Event;
 use crate::script::{Program, ScriptEnd, on_script_thread};
@@ -49,7 +49,7 @@ pub fn finish_as(
     ledger: Option<&Arc<Ledger>>,
     end: ScriptEnd,
     started: Instant,
-    good: crate::journal::Ending,
+    good: Ending,
 ) -> Verdict {
     let mut verdict = verdict(end);
     if verdict.exit == 0 {
@@ -84,7 +84,9 @@ fn record(
             .commit(record)
             .and_then(|()| ledger.journal().flush().map_err(Into::into));
         if let (Err(failure), false) = (written, verdict.poisoned) {
+            // What was done is done; but the journal does not say so, and the operator must know.
             verdict.message = format!("{}; and {failure}", verdict.message);
+            verdict.ending = Ending::Failed;
             verdict.exit = super::problem::FAILED;
         }
     }
