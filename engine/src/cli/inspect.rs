@@ -40,7 +40,7 @@ pub fn list(global: &Global, console: &Console) -> Result<u8, Problem> {
 pub fn status(run: Option<&RunId>, global: &Global, console: &Console) -> Result<u8, Problem> {
     let state = state(global)?;
     let run = run_or_newest(&state, run)?;
-    let records = Journal::read(&state.run(&run))?;
+    let records = Journal::read_begun(&state.run(&run))?;
     let summary = RunSummary::of(&records, locked(&state, &run))
         .ok_or_else(|| Problem::failed(Diagnostic::error(format!("run {run} has no beginning"))))?;
     console.print(&summary.status(&console.out, &zone()));
@@ -52,7 +52,7 @@ pub fn show(run: &RunId, json: bool, global: &Global, console: &Console) -> Resu
     let state = state(global)?;
     let run = state.find(run.as_str())?;
     let directory = state.run(&run);
-    let records = Journal::read(&directory)?;
+    let records = Journal::read_begun(&directory)?;
     if json {
         for stored in &records {
             let line = serde_json::to_string(stored)

@@ -23,7 +23,7 @@ pub fn report(
     let state = state(global)?;
     let run = run_or_newest(&state, run)?;
     let directory = state.run(&run);
-    let records = Journal::read(&directory)?;
+    let records = Journal::read_begun(&directory)?;
     let diff = |intent: &Intent| recorded_diff(&directory, intent);
     let report = collect(&records, locked(&state, &run), &diff)?;
     let text = match format {

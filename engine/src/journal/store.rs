@@ -143,6 +143,15 @@ impl Journal {
             .collect()
     }
 
+    /// The same, of a run that has begun: one without any record is an error that says so.
+    pub fn read_begun(directory: &RunDirectory) -> Result<Vec<Stored>, JournalError> {
+        let records = Self::read(directory)?;
+        if records.is_empty() {
+            return Err(JournalError::NeverStarted(layout::database(directory)));
+        }
+        Ok(records)
+    }
+
     /// Stores a blob; durable no later than the next committed record.
     pub fn store_blob(&self, bytes: &[u8]) -> BlobId {
         let blob = encode::blob(bytes, &self.inner.secrets);

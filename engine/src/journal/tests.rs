@@ -212,6 +212,10 @@ fn a_newer_or_empty_journal_is_refused() {
     drop(Journal::create(&empty, none()).unwrap());
     assert!(Journal::read(&empty).unwrap().is_empty());
     assert!(matches!(
+        Journal::read_begun(&empty),
+        Err(JournalError::NeverStarted(_))
+    ));
+    assert!(matches!(
         Journal::open(&empty, none()),
         Err(JournalError::NeverStarted(_))
     ));
