@@ -18,6 +18,26 @@ pub fn locked(state: &StateDirectory, run: &RunId) -> bool {
     state.is_locked(&format!("run {run}"))
 }
 
+/// The records of a run that has begun.
+pub fn begun(state: &StateDirectory, run: &RunId) -> Result<Vec<Stored>, Problem> {
+    // Asked first: whoever holds the lock now may have written its first record by the time that we read.
+    let at_work = locked(state, run);
+    match Journal::read_begun(&state.run(run)) {
+        Err(error) if at_work && error.is_without_beginning() => {
+            let problem = format!("run {run} is just being started: nothing is recorded yet");
+            Err(Problem::failed(
+                Diagnostic::error(problem).help("look again in a moment"),
+            ))
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Whether the run has a journal with records, be it damaged; without one, nothing was done and nothing is to be shown.
+pub fn has_begun(state: &StateDirectory, run: &RunId) -> bool {
+    !matches!(Journal::read_begun(&state.run(run)), Err(error) if error.is_without_beginning())
+}
+
 /// Lists the runs.
 pub fn list(global: &Global, console: &Console) -> Result<u8, Problem> {
     let state = state(global)?;
@@ -40,7 +60,7 @@ pub fn list(global: &Global, console: &Console) -> Result<u8, Problem> {
 pub fn status(run: Option<&RunId>, global: &Global, console: &Console) -> Result<u8, Problem> {
     let state = state(global)?;
     let run = run_or_newest(&state, run)?;
-    let records = Journal::read_begun(&state.run(&run))?;
+    let records = begun(&state, &run)?;
     let summary = RunSummary::of(&records, locked(&state, &run))
         .ok_or_else(|| Problem::failed(Diagnostic::error(format!("run {run} has no beginning"))))?;
     console.print(&summary.status(&console.out, &zone()));
@@ -52,7 +72,7 @@ pub fn show(run: &RunId, json: bool, global: &Global, console: &Console) -> Resu
     let state = state(global)?;
     let run = state.find(run.as_str())?;
     let directory = state.run(&run);
-    let records = Journal::read_begun(&directory)?;
+    let records = begun(&state, &run)?;
     if json {
         for stored in &records {
             let line = serde_json::to_string(stored)
@@ -83,8 +103,15 @@ pub fn recorded_diff(directory: &RunDirectory, intent: &Intent) -> Option<String
 pub fn run_or_newest(state: &StateDirectory, run: Option<&RunId>) -> Result<RunId, Problem> {
     match run {
         Some(run) => Ok(state.find(run.as_str())?),
-        None => state.runs().pop().ok_or_else(|| {
-            Problem::usage(Diagnostic::error("there is no run yet").help("runbook run FILE"))
-        }),
+        None => {
+            let mut newest_first = state.runs().into_iter().rev();
+            newest_first
+                .find(|run| has_begun(state, run))
+                .ok_or_else(|| {
+                    Problem::usage(
+                        Diagnostic::error("there is no run yet").help("runbook run FILE"),
+                    )
+                })
+        }
     }
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::args::{Global, ReportFormat};
 use super::console::Console;
-use super::inspect::{locked, recorded_diff, run_or_newest};
+use super::inspect::{begun, locked, recorded_diff, run_or_newest};
 use super::problem::Problem;
 use super::run::state;
-use crate::journal::{Intent, Journal};
+use crate::journal::Intent;
 use crate::model::RunId;
 use crate::report::Diagnostic;
 use crate::report::document::{collect, html, markdown};
@@ -23,7 +23,7 @@ pub fn report(
     let state = state(global)?;
     let run = run_or_newest(&state, run)?;
     let directory = state.run(&run);
-    let records = Journal::read_begun(&directory)?;
+    let records = begun(&state, &run)?;
     let diff = |intent: &Intent| recorded_diff(&directory, intent);
     let report = collect(&records, locked(&state, &run), &diff)?;
     let text = match format {

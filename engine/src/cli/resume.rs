@@ -7,6 +7,7 @@ use super::answers::{Answers, who};
 use super::args::{self, Global};
 use super::console::Console;
 use super::ground::{Ground, Place};
+use super::inspect::has_begun;
 use super::prepare;
 use super::problem::{Problem, UNDECIDED};
 use super::run::{
@@ -146,7 +147,7 @@ fn newest_unfinished(state: &StateDirectory) -> Result<RunId, Problem> {
         .runs()
         .into_iter()
         .rev()
-        .find(|run| !over(ending(state, run)))
+        .find(|run| has_begun(state, run) && !over(ending(state, run)))
         .ok_or_else(|| {
             Problem::usage(
                 Diagnostic::error("there is no run to resume")

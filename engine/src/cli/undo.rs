@@ -138,7 +138,7 @@ fn preview(
     run: &crate::model::RunId,
     console: &Console,
 ) -> Result<u8, Problem> {
-    let records = crate::journal::Journal::read_begun(&state.run(run))?;
+    let records = super::inspect::begun(state, run)?;
     let history = super::run::history(&records)?;
     console.print(&listing(&items(&history, undo.to.as_deref())?));
     Ok(0)

@@ -182,6 +182,12 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether the run has no record at all, and no sign that it ever had one: nothing was done.
+    #[must_use]
+    pub fn is_without_beginning(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::NeverStarted(_))
+    }
+
     /// Whether a database could not be opened because nothing can be written beside it.
     pub(super) fn is_for_want_of_writing(&self) -> bool {
         use rusqlite::ErrorCode::{CannotOpen, ReadOnly};

@@ -60,8 +60,7 @@ fn open(directory: &RunDirectory) -> Result<Database, JournalError> {
     let path = layout::readable_database(directory);
     match Database::open_read_only(&path) {
         Err(error @ (JournalError::Missing(_) | JournalError::NeverStarted(_))) => {
-            let mirror = fs::metadata(layout::mirror(directory)).map_or(0, |data| data.len());
-            if mirror == 0 {
+            if !mirror_has_content(directory) {
                 return Err(error);
             }
             let what = "the database is gone, though journal.jsonl has content";
@@ -71,4 +70,9 @@ fn open(directory: &RunDirectory) -> Result<Database, JournalError> {
         Err(error) if error.is_for_want_of_writing() => Database::open_copy(&path).or(Err(error)),
         result => result,
     }
+}
+
+/// Whether anything is in the mirror.
+pub(super) fn mirror_has_content(directory: &RunDirectory) -> bool {
+    fs::metadata(layout::mirror(directory)).is_ok_and(|mirror| mirror.len() > 0)
 }

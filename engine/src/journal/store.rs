@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::crash::{Blackout, Crash, CrashPoint};
 use super::database::Database;
-use super::look::steady;
+use super::look::{mirror_has_content, steady};
 use super::mirror::{self, Mirror};
 use super::private::{check_local, check_private, create_directory};
 use super::verify::{Content, chained_rows};
@@ -143,13 +143,23 @@ impl Journal {
             .collect()
     }
 
-    /// The same, of a run that has begun: one without any record is an error that says so.
+    /// The same, of a run that has begun.
+    ///
+    /// # Errors
+    /// Also if there is no record: [`JournalError::NeverStarted`], or damage if the mirror knows of records.
     pub fn read_begun(directory: &RunDirectory) -> Result<Vec<Stored>, JournalError> {
+        // Looked at first: it is written last, so that a writer that begins meanwhile does not look like damage.
+        let mirrored = mirror_has_content(directory);
         let records = Self::read(directory)?;
-        if records.is_empty() {
-            return Err(JournalError::NeverStarted(layout::database(directory)));
+        let path = layout::database(directory);
+        match (records.is_empty(), mirrored) {
+            (false, _) => Ok(records),
+            (true, false) => Err(JournalError::NeverStarted(path)),
+            (true, true) => {
+                let what = "the database is empty, though journal.jsonl has content";
+                Err(JournalError::corrupt(&path, what))
+            }
         }
-        Ok(records)
     }
 
     /// Stores a blob; durable no later than the next committed record.

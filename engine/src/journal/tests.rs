@@ -215,6 +215,13 @@ fn a_newer_or_empty_journal_is_refused() {
         Journal::read_begun(&empty),
         Err(JournalError::NeverStarted(_))
     ));
+    // A mirror with content says that there was something.
+    std::fs::write(layout::mirror(&empty), "{}\n").unwrap();
+    assert!(matches!(
+        Journal::read_begun(&empty),
+        Err(JournalError::Corrupt { .. })
+    ));
+    std::fs::write(layout::mirror(&empty), "").unwrap();
     assert!(matches!(
         Journal::open(&empty, none()),
         Err(JournalError::NeverStarted(_))
