@@ -62,7 +62,7 @@ fn killed_at_some_records_over_ssh_it_resumes_to_the_same_end() {
 }
 
 #[test]
-#[ignore = "heavy: some 600 runs; .ci/run does it"]
+#[ignore = "heavy: some 600 runs; .ci/proofs does a part"]
 fn killed_at_every_boundary_over_ssh_three_times_it_resumes_to_the_same_end() {
     let Some(sshd) = Sshd::start("MaxSessions 100") else {
         return;
