@@ -65,7 +65,7 @@ impl Answers {
     fn at_terminal(&self, question: &Question) -> Result<Answer, Failure> {
         let by = who();
         let prompted = match &question.kind {
-            QuestionKind::Confirm | QuestionKind::Manual => {
+            QuestionKind::Confirm | QuestionKind::Manual | QuestionKind::Deviation => {
                 let yes = inquire::Confirm::new(&question.text)
                     .with_default(false)
                     .prompt();
@@ -102,7 +102,9 @@ fn checked(question: &Question, value: &str, by: &str) -> Result<Answer, Failure
     );
     let fits = match &question.kind {
         QuestionKind::Choose(choices) => choices.iter().any(|choice| choice == value),
-        QuestionKind::Confirm | QuestionKind::Manual if !yes => return Err(declined(question)),
+        QuestionKind::Confirm | QuestionKind::Manual | QuestionKind::Deviation if !yes => {
+            return Err(declined(question));
+        }
         _ => true,
     };
     if fits {

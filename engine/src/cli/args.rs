@@ -99,6 +99,39 @@ pub enum ReportFormat {
     Json,
 }
 
+/// The form in which a run or a plan is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// Markdown, for a pull request or a ticket.
+    Md,
+    /// For programs.
+    Json,
+}
+
+/// What is to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A run.
+    Run(RunId),
+    /// The file of a plan.
+    Plan(PathBuf),
+}
+
+fn shown(text: &str) -> Result<Shown, String> {
+    match RunId::parse(text) {
+        // A name of a run that is also a file's: the file is a plan, or is not meant.
+        Some(run) if !super::plan_file::is_plan(text.as_ref()) => Ok(Shown::Run(run)),
+        _ if std::path::Path::new(text).exists() => Ok(Shown::Plan(text.into())),
+        _ => Err(
+            "neither the name of a run (`runbook list` shows them) nor the file of a plan"
+                .to_owned(),
+        ),
+    }
+}
+
 /// `NAME=VALUE` as it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
@@ -140,7 +173,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Run a runbook, or show what it would do.
-    Run(Run),
+    Run(Box<Run>),
     /// Go on with a run that stopped.
     Resume(Resume),
     /// Say what became of an operation that the target cannot tell.
@@ -155,13 +188,21 @@ pub enum Command {
         #[arg(value_parser = run_id)]
         run: Option<RunId>,
     },
-    /// Read everything that a run did.
+    /// Read everything that a run did, or a saved plan.
+    #[command(after_help = "\
+Examples:
+  runbook show RUN                        what a run did, in order
+  runbook show mtu.plan                   a plan that a dry run saved
+  runbook show mtu.plan --format md       the same for a pull request or ticket")]
     Show {
-        /// The run.
-        #[arg(value_parser = run_id)]
-        run: RunId,
+        /// The run, or the file of a plan.
+        #[arg(value_name = "RUN|PLAN", value_parser = shown)]
+        what: Shown,
+        /// The form; Markdown is for plans (`report` writes that of a run).
+        #[arg(long, value_enum, default_value_t)]
+        format: ShowFormat,
         /// Print the journal's records, one JSON object a line.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "format")]
         json: bool,
     },
     /// Write a run's report: for a ticket, an archive, a program.
@@ -221,11 +262,19 @@ pub enum Command {
 Examples:
   runbook run mtu.rhai --dry-run --diff       show what would change, touch nothing
   runbook run mtu.rhai -i prod.yaml -l agents only the hosts of a group
-  runbook run mtu.rhai -y                     answer every confirmation with yes")]
+  runbook run mtu.rhai -y                     answer every confirmation with yes
+  runbook run mtu.rhai --dry-run --out mtu.plan    keep the plan for a review
+  runbook run --plan mtu.plan                 do exactly what was reviewed")]
 pub struct Run {
     /// A runbook's file, or the name of a shipped one.
-    #[arg(value_name = "FILE|NAME")]
-    pub runbook: String,
+    #[arg(value_name = "FILE|NAME", required_unless_present = "plan")]
+    pub runbook: Option<String>,
+    /// Carry out exactly this plan; refused where it no longer fits.
+    #[arg(long, value_name = "PLAN", conflicts_with_all = ["runbook", "dry_run", "vars", "var_file", "limit", "lab", "context", "kubeconfig"])]
+    pub plan: Option<PathBuf>,
+    /// Save the plan of a dry run in this file.
+    #[arg(long, value_name = "PLAN", requires = "dry_run")]
+    pub out: Option<PathBuf>,
     /// Show what would change and touch nothing.
     #[arg(short = 'C', long, visible_alias = "check")]
     pub dry_run: bool,

@@ -1,6 +1,6 @@
 //! `list`, `status`, `show`: runs seen from outside, also while they run.
 
-use super::args::Global;
+use super::args::{Global, ReportFormat, ShowFormat};
 use super::console::Console;
 use super::problem::Problem;
 use super::run::state;
@@ -68,12 +68,21 @@ pub fn status(run: Option<&RunId>, global: &Global, console: &Console) -> Result
 }
 
 /// Shows everything that a run did.
-pub fn show(run: &RunId, json: bool, global: &Global, console: &Console) -> Result<u8, Problem> {
+pub fn show(
+    run: &RunId,
+    format: ShowFormat,
+    json: bool,
+    global: &Global,
+    console: &Console,
+) -> Result<u8, Problem> {
+    if format == ShowFormat::Md {
+        return super::report::report(Some(run), ReportFormat::Md, None, global, console);
+    }
     let state = state(global)?;
     let run = state.find(run.as_str())?;
     let directory = state.run(&run);
     let records = begun(&state, &run)?;
-    if json {
+    if json || format == ShowFormat::Json {
         for stored in &records {
             let line = serde_json::to_string(stored)
                 .map_err(|error| Problem::failed(Diagnostic::error(error.to_string())))?;

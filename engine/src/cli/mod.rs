@@ -10,6 +10,8 @@ mod fleet;
 mod ground;
 mod inspect;
 mod lab;
+mod plan;
+mod plan_file;
 mod prepare;
 mod problem;
 mod report;
@@ -24,7 +26,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Shown};
 use console::Console;
 use problem::Problem;
 
@@ -55,7 +57,10 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         Command::Undo(undo) => undo::undo(undo, &cli.global, console),
         Command::List => inspect::list(&cli.global, console),
         Command::Status { run } => inspect::status(run.as_ref(), &cli.global, console),
-        Command::Show { run, json } => inspect::show(run, *json, &cli.global, console),
+        Command::Show { what, format, json } => match what {
+            Shown::Run(run) => inspect::show(run, *format, *json, &cli.global, console),
+            Shown::Plan(path) => plan::show(path, *format, *json, console),
+        },
         Command::Report { run, format, out } => {
             report::report(run.as_ref(), *format, out.as_deref(), &cli.global, console)
         }

@@ -8,6 +8,7 @@ use super::args::{self, Global};
 use super::console::Console;
 use super::ground::{Ground, Place};
 use super::inspect::has_begun;
+use super::plan_file::BoundPlan;
 use super::prepare;
 use super::problem::{Problem, UNDECIDED};
 use super::run::{
@@ -107,6 +108,7 @@ pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Resu
     let mut prepared = prepared(&opened, global, console)?;
     let asker = Answers::new(&resume.talk, console);
     let before: Vec<OperationId> = last_failed(&opened.records);
+    let plan = BoundPlan::of(&opened.journal, opened.history.header())?;
     let Opened {
         journal,
         history,
@@ -127,6 +129,7 @@ pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Resu
         prepared,
         ledger,
         mode: "resume",
+        plan,
     }
     .go(&resume.talk, console)
 }

@@ -5,21 +5,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::answers::{Answers, who};
-use super::args::{self, Global, Output};
+use super::args::{self, Global};
 use super::console::Console;
 use super::ground::{Ground, Place};
+use super::plan_file::BoundPlan;
 use super::problem::{Problem, USAGE};
 use super::runtime::{listen_for_interrupts, runtime};
 use super::secrets::SecretsOfUser;
 use super::session::{self, Opening};
-use super::{answers, prepare};
-use crate::executor::{Announcer, DryRun, Executor, Ledger, Live, Replay};
+use super::{answers, plan, prepare};
+use crate::executor::{Announcer, Executor, Ledger, Live, Replay};
 use crate::journal::{
     BlobId, EntryState, History, Journal, Parameter, Record, RunHeader, SessionKind, SourceText,
     StateDirectory, Stored,
 };
 use crate::model::{RunId, Secrets};
-use crate::report::{Diagnostic, EventSink, PlanCollector};
+use crate::report::Diagnostic;
 use crate::script::{Header, Program, ScriptEnd, Session, SessionParts, SourceSet};
 use crate::transport::{ActingFleet, Cancel};
 
@@ -49,6 +50,9 @@ pub fn state(global: &Global) -> Result<StateDirectory, Problem> {
 
 /// Runs or dry-runs a runbook.
 pub fn run(run: &args::Run, global: &Global, console: &Console) -> Result<u8, Problem> {
+    if let Some(path) = &run.plan {
+        return plan::carry_out(path, run, global, console);
+    }
     let place = Place {
         lab: run.lab.clone(),
         inventory: run
@@ -61,7 +65,7 @@ pub fn run(run: &args::Run, global: &Global, console: &Console) -> Result<u8, Pr
         kubeconfig: run.kubeconfig.clone(),
         parallel: run.parallel.unwrap_or_default(),
     };
-    let sources = prepare::load(&run.runbook)?;
+    let sources = prepare::load(run.runbook.as_deref().unwrap_or_default())?;
     let labs = labs(global)?;
     let ground = Ground::survey(place, labs)?;
     let header = prepare::checked(&sources, &ground.names(), console)?;
@@ -73,14 +77,14 @@ pub fn run(run: &args::Run, global: &Global, console: &Console) -> Result<u8, Pr
         ground,
     };
     if run.dry_run {
-        dry_run(run, &prepared, console)
+        plan::dry_run(run, &prepared, console)
     } else {
-        live(run, prepared, global, console)
+        live(&run.talk, prepared, None, global, console)
     }
 }
 
 /// Whether the inventory comes from the environment only: a lab named on the command line wins over that.
-fn inherited(run: &args::Run) -> bool {
+pub fn inherited(run: &args::Run) -> bool {
     run.inventory.is_some()
         && std::env::var_os("RUNBOOK_INVENTORY").is_some_and(|path| {
             Some(path.as_os_str()) == run.inventory.as_deref().map(std::path::Path::as_os_str)
@@ -96,50 +100,6 @@ pub fn labs(global: &Global) -> Result<std::path::PathBuf, Problem> {
     Ok(root.join("labs"))
 }
 
-fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8, Problem> {
-    let started = Instant::now();
-    let runtime = runtime()?;
-    let cancel = Cancel::default();
-    let secrets = Arc::new(Secrets::new());
-    let plan = Arc::new(PlanCollector::default());
-    let events = console.events(
-        run.talk.output,
-        true,
-        vec![plan.clone() as Arc<dyn EventSink>],
-    );
-    listen_for_interrupts(&runtime, cancel.clone(), events.clone());
-    let announcer = Announcer::new(events, secrets.clone());
-    let asker = Arc::new(Answers::new(&run.talk, console));
-    let fleet = prepared.ground.observing(&runtime)?;
-    let executor = Arc::new(DryRun::new(fleet, announcer.clone(), asker, cancel));
-    let session = session_of(prepared, executor, secrets.clone(), console);
-    let program = program(prepared.sources.clone(), session, true)?;
-    let title = prepared.header.title.clone();
-    session::begin(
-        &announcer,
-        None,
-        Opening {
-            title,
-            mode: "dry run",
-            on: prepared.ground.title(),
-        },
-    );
-    let end = session::evaluate(&program);
-    let verdict = session::finish(&announcer, None, end, started);
-    let plan = plan.plan();
-    if run.talk.output == Output::Text {
-        console.print(&plan.render(&console.out));
-    }
-    conclude(&verdict, &prepared.sources, &secrets, console);
-    Ok(
-        if verdict.exit == 0 && run.detailed_exitcode && !plan.is_empty() {
-            2
-        } else {
-            verdict.exit
-        },
-    )
-}
-
 /// Shows why a session failed.
 pub fn conclude(
     verdict: &super::ending::Verdict,
@@ -152,9 +112,11 @@ pub fn conclude(
     }
 }
 
-fn live(
-    run: &args::Run,
+/// Starts a run, held to a plan where there is one.
+pub fn live(
+    talk: &args::Talk,
     prepared: Prepared,
+    plan: Option<BoundPlan>,
     global: &Global,
     console: &Console,
 ) -> Result<u8, Problem> {
@@ -165,7 +127,8 @@ fn live(
     let _own = state.lock(&format!("run {id}"), &format!("run {id} by {}", who()))?;
     let secrets = Arc::new(Secrets::new());
     let journal = Journal::create(&state.run(&id), secrets.clone())?;
-    let header = header(&id, &prepared, &journal, scope);
+    let mut header = header(&id, &prepared, &journal, scope);
+    header.plan = plan.as_ref().map(|plan| plan.store(&journal));
     let mut records = vec![journal.commit(Record::RunStarted(Box::new(header)))?];
     records.push(journal.commit(session_started(SessionKind::Run, 1))?);
     let history = History::from_records(&records)?;
@@ -174,8 +137,9 @@ fn live(
         prepared,
         ledger,
         mode: "run",
+        plan,
     };
-    work.go(&run.talk, console)
+    work.go(talk, console)
 }
 
 /// A run with its journal open, ready to be evaluated live.
@@ -186,6 +150,8 @@ pub struct Work {
     pub ledger: Arc<Ledger>,
     /// `run` or `resume`.
     pub mode: &'static str,
+    /// The plan that it is held to.
+    pub plan: Option<BoundPlan>,
 }
 
 impl Work {
@@ -200,7 +166,7 @@ impl Work {
         let asker = Arc::new(Answers::new(talk, console));
         let fleet = self.prepared.ground.acting(&runtime)?;
         let parallel = self.prepared.ground.parallel();
-        let live = Live::new(
+        let mut live = Live::new(
             self.ledger.clone(),
             fleet.clone(),
             announcer.clone(),
@@ -208,6 +174,9 @@ impl Work {
             cancel,
             parallel,
         );
+        if let Some(plan) = &self.plan {
+            live = live.bound_to(plan.bound(self.ledger.secrets()));
+        }
         let executor = Arc::new(Replay::new(self.ledger.clone(), announcer.clone(), live));
         let session = session_of(
             &self.prepared,
@@ -225,6 +194,9 @@ impl Work {
         let end = session::evaluate(&program);
         if matches!(end, ScriptEnd::Done | ScriptEnd::Finished(_)) {
             forget_markers(&*fleet, &self.ledger, &announcer);
+            if let Some(plan) = &self.plan {
+                plan::left_out(plan, &self.ledger, &announcer);
+            }
         }
         let verdict = session::finish(&announcer, Some(&self.ledger), end, started);
         fleet.close();
@@ -347,6 +319,7 @@ fn header(id: &RunId, prepared: &Prepared, journal: &Journal, scope: String) -> 
         parallel: prepared.ground.parallel(),
         scope,
         seed: uuid::Uuid::new_v4().simple().to_string(),
+        plan: None,
     }
 }
 

@@ -123,9 +123,16 @@ impl Announcer {
                 diff: diff.map(text),
                 recovered,
             },
-            OperationOutcome::Planned { diff, assuming } => OperationOutcome::Planned {
+            OperationOutcome::Planned {
+                diff,
+                assuming,
+                why,
+                seal,
+            } => OperationOutcome::Planned {
                 diff: diff.map(text),
                 assuming: assuming.map(text),
+                why: why.map(text),
+                seal,
             },
             OperationOutcome::Skipped { why } => OperationOutcome::Skipped { why: text(why) },
             OperationOutcome::Pending { why } => OperationOutcome::Pending { why: text(why) },

@@ -1,5 +1,6 @@
 //! Live changes: observe, compare, intent, apply, observe again, outcome (M1, M3).
 
+use super::bound::Effect;
 use super::ledger;
 use super::live::Live;
 use crate::journal::{Entry, Record};
@@ -46,6 +47,14 @@ impl Live {
     ) -> Result<Value, Failure> {
         let mut intent = self.ledger.intent(call, attempt);
         let id = intent.id.clone();
+        let effect = Effect::Change {
+            change,
+            before,
+            after,
+        };
+        if let Err(failure) = self.permitted(call, effect) {
+            return self.report(call, &id, Err(failure), |_| skipped());
+        }
         intent.change = Some(self.ledger.change_intent(change, before, after));
         self.ledger.commit(Record::Intent(Box::new(intent)))?;
         let applied = change.apply(&*self.fleet, before, after, &self.cancel);

@@ -1,5 +1,6 @@
 //! Live commands: at most once, and never guessed at (M3, M4).
 
+use super::bound::Effect;
 use super::ledger;
 use super::live::{Live, persistently};
 use crate::journal::{Entry, Intent, Record};
@@ -53,6 +54,9 @@ fn begin(
             .map(|by| Value::from_entries([("by", Value::from(by.clone()))]))
     };
     intent.undo = command.undo.as_ref().map(undo_value).or_else(by);
+    if let Err(failure) = live.permitted(call, Effect::Command) {
+        return live.report(call, &id, Err(failure), |_| ok());
+    }
     live.ledger.commit(Record::Intent(Box::new(intent)))?;
     let launch = launch(live, command, &id, attempt);
     let sink = live.announcer.output(call);
@@ -329,6 +333,16 @@ pub(super) fn guarded(
         }
     }
     Ok(None)
+}
+
+/// Why a command with guards is needed, when none of them said otherwise.
+pub(super) fn why_needed(command: &RunCommand) -> Option<String> {
+    let told = command.guards.iter().map(|guard| match guard {
+        Guard::Unless(program) => format!("`{}` does not exit with 0", program.display()),
+        Guard::Creates(path) => format!("{path} does not exist"),
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("needed: {}", told.join(", ")))
 }
 
 /// The value of a command that gave this output.

@@ -8,6 +8,7 @@ use super::announce::Announcer;
 use super::ask::Asker;
 use super::live::judge;
 use super::overlay::Overlay;
+use super::seal::{Sealed, Sealer};
 use super::steps::StepClock;
 use super::{AfterFailure, Executor, Recover, change, command};
 use crate::journal::{Entry, StepStatus};
@@ -16,7 +17,7 @@ use crate::operation::{
     Action, Affects, Assertion, Call, Change, Failure, Observation, Question, QuestionKind,
     RunCommand, Telling, Wait, image_diff,
 };
-use crate::report::{Event, OperationOutcome, PlanNote, WILL_BE_ASKED};
+use crate::report::{Event, OperationOutcome, PlanNote, Seal, WILL_BE_ASKED};
 use crate::transport::{Cancel, ObservingFleet};
 
 /// The executor of a dry run.
@@ -26,6 +27,7 @@ pub struct DryRun {
     asker: Arc<dyn Asker>,
     cancel: Cancel,
     steps: StepClock,
+    sealer: Option<Sealer>,
 }
 
 impl DryRun {
@@ -42,7 +44,14 @@ impl DryRun {
             asker,
             cancel,
             steps: StepClock::default(),
+            sealer: None,
         }
+    }
+
+    /// Seals what is planned, so that a run can be held to it.
+    pub fn sealed_by(mut self, sealer: Sealer) -> Self {
+        self.sealer = Some(sealer);
+        self
     }
 
     fn ended(
@@ -107,14 +116,13 @@ impl DryRun {
                     "it is needed, which is not known before {}",
                     unknown.because
                 ));
-                return self.ended(
-                    call,
-                    OperationOutcome::Planned {
-                        diff: None,
-                        assuming,
-                    },
-                    change::value_of(true),
-                );
+                let outcome = OperationOutcome::Planned {
+                    diff: None,
+                    assuming,
+                    why: None,
+                    seal: self.seal(call, Some((change, None))),
+                };
+                return self.ended(call, outcome, change::value_of(true));
             }
             Err(failure) => return self.failed(call, failure),
         };
@@ -133,12 +141,18 @@ impl DryRun {
         let assuming = self.overlay.assumption(&call.target, &subject);
         self.overlay
             .plan_change(&call.target, &subject, &after, &because, &change.affects());
-        let diff = image_diff(&subject, &before, &after);
-        self.ended(
-            call,
-            OperationOutcome::Planned { diff, assuming },
-            change::value_of(true),
-        )
+        let outcome = OperationOutcome::Planned {
+            diff: image_diff(&subject, &before, &after),
+            assuming,
+            why: None,
+            seal: self.seal(call, Some((change, Some((&before, &after))))),
+        };
+        self.ended(call, outcome, change::value_of(true))
+    }
+
+    fn seal(&self, call: &Call<'_>, change: Option<Sealed<'_>>) -> Option<Box<Seal>> {
+        let sealer = self.sealer.as_ref()?;
+        Some(Box::new(sealer.seal(call, change)))
     }
 
     fn command(&self, call: &Call<'_>, command: &RunCommand) -> Result<Value, Failure> {
@@ -167,14 +181,16 @@ impl DryRun {
             Some(output) => command::output_value(output),
             None => Value::Unknown(Unknown::because(because)),
         };
-        self.ended(
-            call,
-            OperationOutcome::Planned {
-                diff: None,
-                assuming,
+        let outcome = OperationOutcome::Planned {
+            diff: None,
+            why: match assuming {
+                Some(_) => None,
+                None => command::why_needed(command),
             },
-            value,
-        )
+            assuming,
+            seal: self.seal(call, None),
+        };
+        self.ended(call, outcome, value)
     }
 
     fn wait(&self, call: &Call<'_>, wait: &dyn Wait) -> Result<Value, Failure> {
@@ -200,7 +216,9 @@ impl DryRun {
     fn ask(&self, call: &Call<'_>, question: &Question) -> Result<Value, Failure> {
         let why = WILL_BE_ASKED.to_owned();
         match &question.kind {
-            QuestionKind::Confirm | QuestionKind::Manual => self.pending(call, why, true.into()),
+            QuestionKind::Confirm | QuestionKind::Manual | QuestionKind::Deviation => {
+                self.pending(call, why, true.into())
+            }
             QuestionKind::Choose(_) | QuestionKind::Input { .. } => {
                 match self.asker.given(question) {
                     Some(Ok(answer)) => self.pending(

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::announce::Announcer;
 use super::ask::Asker;
+use super::bound::Bound;
 use super::ledger::Ledger;
 use super::steps::StepClock;
 use super::{AfterFailure, Executor, Recover, command};
@@ -22,7 +23,8 @@ pub struct Live {
     pub(super) fleet: Arc<dyn ActingFleet>,
     pub(super) announcer: Announcer,
     pub(super) cancel: Cancel,
-    asker: Arc<dyn Asker>,
+    pub(super) asker: Arc<dyn Asker>,
+    pub(super) bound: Option<Bound>,
     steps: StepClock,
     parallel: usize,
 }
@@ -43,9 +45,16 @@ impl Live {
             announcer,
             cancel,
             asker,
+            bound: None,
             steps: StepClock::default(),
             parallel,
         }
+    }
+
+    /// Holds the run to a plan.
+    pub fn bound_to(mut self, plan: Bound) -> Self {
+        self.bound = Some(plan);
+        self
     }
 
     /// Performs an attempt of an operation from its beginning.
@@ -172,7 +181,8 @@ impl Live {
             Ok(answer) => {
                 let value = match question.kind {
                     crate::operation::QuestionKind::Confirm
-                    | crate::operation::QuestionKind::Manual => true.into(),
+                    | crate::operation::QuestionKind::Manual
+                    | crate::operation::QuestionKind::Deviation => true.into(),
                     _ => Value::from(answer.value),
                 };
                 self.ledger.finish(

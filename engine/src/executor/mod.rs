@@ -4,6 +4,7 @@
 
 mod announce;
 mod ask;
+mod bound;
 mod change;
 mod command;
 mod dry_run;
@@ -12,16 +13,19 @@ mod ledger;
 mod live;
 mod overlay;
 mod replay;
+mod seal;
 mod steps;
 pub mod undo;
 
 pub use announce::Announcer;
 pub use ask::Asker;
+pub use bound::Bound;
 pub use dry_run::DryRun;
 pub use edited::{Alignment, Edited};
 pub use ledger::Ledger;
 pub use live::Live;
 pub use replay::Replay;
+pub use seal::Sealer;
 
 use crate::journal::Entry;
 use crate::journal::StepStatus;

@@ -213,6 +213,9 @@ pub struct RunHeader {
     pub scope: String,
     /// Key of the argument fingerprints, hexadecimal.
     pub seed: String,
+    /// The plan that the run is held to, where it carries one out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<BlobId>,
 }
 
 /// What an operation is about to do, or (in [`Record::Observed`]) was asked.

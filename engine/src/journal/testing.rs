@@ -41,6 +41,7 @@ pub fn started() -> Record {
         parallel: 1,
         scope: "lab".into(),
         seed: "00".into(),
+        plan: None,
     }))
 }
 

@@ -41,6 +41,9 @@ pub struct Unknown {
 }
 
 impl Unknown {
+    /// The mark that an unknown value leaves in a text.
+    pub const MARK: &str = "‹unknown until run›";
+
     /// An unknown value with its reason.
     pub fn because(reason: impl Into<String>) -> Self {
         Self {
@@ -51,7 +54,7 @@ impl Unknown {
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("‹unknown until run›")
+        f.write_str(Self::MARK)
     }
 }
 

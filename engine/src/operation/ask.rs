@@ -29,6 +29,9 @@ pub enum QuestionKind {
     },
     /// Something that a person has to do; the answer says it is done.
     Manual,
+    /// An effect that the plan which the run is bound to does not have: yes, or stop. Approvals given beforehand do not
+    /// answer it.
+    Deviation,
 }
 
 impl QuestionKind {
@@ -39,6 +42,7 @@ impl QuestionKind {
             Self::Choose(_) => "choose",
             Self::Input { .. } => "input",
             Self::Manual => "manual",
+            Self::Deviation => "beyond the plan",
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::model::{OperationId, OperationKey, RunId, ScopePath, SourcePosition, 
 use crate::operation::{Class, Report};
 use crate::transport::Stream;
 
+use super::plan::Seal;
+
 /// Something happened. Texts in events are already redacted.
 #[derive(Clone, Debug, Serialize)]
 // Events are made, handed on and dropped; a box in each would cost more than the room it saves.
@@ -206,6 +208,12 @@ pub enum OperationOutcome {
         diff: Option<String>,
         /// What the plan assumes (for example that a command before leaves this file alone).
         assuming: Option<String>,
+        /// Why it would happen, where something was asked first (a command's guard).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        /// What a run that is bound to this plan is held to. For plan files only.
+        #[serde(skip)]
+        seal: Option<Box<Seal>>,
     },
     /// A dry run: to be checked, waited for, asked or looked at in the run.
     Pending {

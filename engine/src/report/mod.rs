@@ -21,7 +21,10 @@ pub use fanout::Fanout;
 pub use json::{JsonLines, SCHEMA};
 pub use listing::{RunState, RunSummary, list, timeline};
 pub use look::{Look, Tone, counted, elapsed};
-pub use plan::{Plan, PlanCollector, PlanEntry, PlanKind};
+pub(crate) use plan::both;
+pub use plan::{
+    Difference, Heading, Plan, PlanCollector, PlanEntry, PlanKind, Radius, Seal, markdown,
+};
 pub use terminal::{Terminal, TerminalOptions};
 
 #[cfg(test)]

@@ -57,6 +57,8 @@ fn events(dry: bool) -> Vec<Event> {
             OperationOutcome::Planned {
                 diff: diff.clone(),
                 assuming: None,
+                why: None,
+                seal: None,
             }
         } else {
             OperationOutcome::Changed {

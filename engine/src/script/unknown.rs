@@ -14,7 +14,7 @@ use super::failure;
 pub const TYPE_NAME: &str = "value unknown until the run";
 
 /// The mark that an unknown value leaves in a text.
-pub const MARK: &str = "‹unknown until run›";
+pub const MARK: &str = Unknown::MARK;
 
 thread_local! {
     static LAST: RefCell<Option<Unknown>> = const { RefCell::new(None) };

@@ -69,6 +69,7 @@ pub fn header(source: runbook::journal::BlobId) -> Record {
         parallel: 1,
         scope: "sample".into(),
         seed: "00".into(),
+        plan: None,
     }))
 }
 

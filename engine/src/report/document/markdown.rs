@@ -137,7 +137,7 @@ fn rows(table: &TableReport) -> String {
 }
 
 /// A text from elsewhere in running text: what Markdown or HTML would read is escaped, and it stays on its line.
-fn text(from: &str) -> String {
+pub(in crate::report) fn text(from: &str) -> String {
     let mut out = String::new();
     for character in safe::line(from).chars() {
         if r"\`*_[]<>|#&~".contains(character) {
@@ -149,12 +149,12 @@ fn text(from: &str) -> String {
 }
 
 /// A text between single backticks, which it must not end.
-fn code(from: &str) -> String {
+pub(in crate::report) fn code(from: &str) -> String {
     safe::line(from).replace('`', "'")
 }
 
 /// An indented block, fenced with more backticks than the text has in a row.
-fn fenced(language: &str, from: &str) -> String {
+pub(in crate::report) fn fenced(language: &str, from: &str) -> String {
     let lines = safe::lines(from);
     let longest = lines
         .iter()

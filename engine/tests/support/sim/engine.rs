@@ -273,6 +273,7 @@ impl Life {
             parallel: HOSTS.len(),
             scope: "lab sim".into(),
             seed: "0".into(),
+            plan: None,
         }
     }
 }
