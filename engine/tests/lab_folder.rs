@@ -5,7 +5,7 @@ mod bench;
 
 use std::path::Path;
 
-use bench::{Bench, said};
+use bench::Bench;
 
 const LAB: &str = r#"title: one host
 description: For tests.
@@ -16,15 +16,15 @@ hosts:
     units: { clock: { description: A clock }, idle: { description: Stopped, stopped: true } }
 "#;
 const BEHAVIOUR: &str = r#"
-program "greet" |host, args| { `hello ${args[0]} from ${host}` + "\n" }
-program "touchy" |host, args| { host.write("/etc/touched", "x"); }
-program "broken" |host, args| { throw "no oil"; }
+program "greet" |host, args| { `hello ${args[0]} from ${host}` + "\n" };
+program "touchy" |host, args| { host.write("/etc/touched", "x"); };
+program "broken" |host, args| { throw "no oil"; };
 on_restart "clock" |host| {
     if host.exists("/etc/stop-clock") { throw "no spring"; }
     host.after("10s", "clock", "it strikes");
     "starting"
-}
-on_event "it strikes" |host| { host.started("clock"); host.write("/run/struck", "1"); }
+};
+on_event "it strikes" |host| { host.started("clock"); host.write("/run/struck", "1"); };
 "#;
 const BOOK: &str = r#"runbook #{ title: "x", params: #{ do: #{ default: "greet you", help: "command" } } };
 let one = host("one");
@@ -164,17 +164,15 @@ fn new_makes_what_passes_at_once_and_overwrites_nothing() {
 fn the_web_servers_of_the_examples() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/web-fleet");
     let bench = Bench::new();
-    let output = bench.run(&["test", folder.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", said(&output));
-    let text = bench.exits(
-        0,
-        &[
-            "test",
-            folder.to_str().unwrap(),
-            "--crash",
-            "--only",
-            "every certificate",
-        ],
-    );
-    assert!(text.contains("killed and resumed"), "{text}");
+    let text = bench.exits(0, &["test", folder.to_str().unwrap()]);
+    assert!(text.contains(" 0 failed"), "{text}");
+}
+
+/// A minute of processor time.
+#[test]
+#[ignore = "some hundred kills; .ci/run does them"]
+fn the_web_servers_survive_every_kill() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/web-fleet");
+    let text = Bench::new().exits(0, &["test", "--crash", folder.to_str().unwrap()]);
+    assert!(text.contains("runs killed and resumed"), "{text}");
 }

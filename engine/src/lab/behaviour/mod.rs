@@ -68,7 +68,7 @@ impl Behaviour {
         for (file, text) in texts {
             let ast = engine
                 .compile(text)
-                .map_err(|error| told(file, &error.to_string()))?;
+                .map_err(|error| told(file, &parse_error(&error.to_string())))?;
             engine
                 .run_ast(&ast)
                 .map_err(|error| told(file, &error.to_string()))?;
@@ -112,6 +112,14 @@ impl Behaviour {
         });
         Some(called.map_err(|error| told(&taught.file, &message(&error))))
     }
+}
+
+/// What the parser says, with what it does not.
+fn parse_error(what: &str) -> String {
+    if what.contains("Expecting ';'") {
+        return format!("{what}: the block of a closure ends with `}};`");
+    }
+    what.to_owned()
 }
 
 /// The file before what the interpreter says; a place that it gives stays at the end.
