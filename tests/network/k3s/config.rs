@@ -73,10 +73,8 @@ impl Settings {
     /// The value of an option; the last one counts.
     pub fn last(&self, name: &str) -> Option<&str> {
         let mut all = self.0.iter().rev();
-        let found = all.find(|(known, _)| known == name)?;
-        Some(&found.1)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        let (_, value) = all.find(|(known, _)| known == name)?;
+        (!value.is_empty()).then_some(value.as_str())
     }
 
     /// The annotation `k3s.io/node-args`.
