@@ -32,7 +32,7 @@ pub type SshTarget = ShellTarget<SshLink>;
 const SESSIONS: usize = 8;
 
 /// How long we go on asking for a session that the server refuses because it has too many.
-const SESSION_PATIENCE: Duration = Duration::from_secs(20);
+const SESSION_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The longest directory in which a control socket has room: a Unix socket's path has at most 104 bytes
 /// (108 on Linux), of which ssh needs 56 for its own names.
