@@ -10,6 +10,7 @@ mod fleet;
 mod ground;
 mod inspect;
 mod lab;
+mod new;
 mod plan;
 mod plan_file;
 mod prepare;
@@ -67,6 +68,7 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         }
         Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
         Command::Check { files } => check::check(files, console),
+        Command::New { name } => new::new(name, console),
         Command::Test(test) => test::test(test, console),
         Command::Doc { file } => doc::doc(file.as_deref(), console),
         Command::Lab { command } => lab::lab(command, &cli.global, console),
