@@ -55,6 +55,7 @@ start_apiserver() {
         --bind-address=$api_address --advertise-address=$api_address --secure-port=$api_port \
         --tls-cert-file="$dir/pki/apiserver.crt" --tls-private-key-file="$dir/pki/apiserver.key" \
         --client-ca-file="$dir/pki/ca.crt" \
+        --kubelet-preferred-address-types=InternalIP \
         --kubelet-certificate-authority="$dir/pki/ca.crt" \
         --kubelet-client-certificate="$dir/pki/apiserver-kubelet.crt" \
         --kubelet-client-key="$dir/pki/apiserver-kubelet.key" \
