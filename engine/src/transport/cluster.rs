@@ -54,6 +54,16 @@ pub enum PatchKind {
     Strategic,
 }
 
+/// An object that is made for a time only: it is written down before it is made, so that it is found again whatever
+/// happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Temporary {
+    /// Which.
+    pub object: ObjectRef,
+    /// In words, such as `helper pod on node n1`.
+    pub what: String,
+}
+
 /// The part of the API that only reads.
 pub trait ClusterObserver: Send + Sync {
     /// The kind that a user means by `name`: `pod`, `pods`, `Pod`, `deployments.apps`, `apps/v1/Deployment`.
@@ -82,6 +92,10 @@ pub trait ClusterActor: ClusterObserver {
 
     /// Creates an object (its namespace and name are in it).
     fn create(&self, object: &Json) -> Result<Json, TransportError>;
+
+    /// Evicts the pod with this `uid`: deletes it when the disruption budgets allow it, and waits until they do. One
+    /// that is already gone is no error.
+    fn evict(&self, pod: &ObjectRef, uid: &str) -> Result<(), TransportError>;
 
     /// Deletes the object with this `uid`; one that is already gone, or whose name now belongs to another, is
     /// no error: what was to go is gone.

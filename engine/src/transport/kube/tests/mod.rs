@@ -61,7 +61,7 @@ impl Bench {
         let client = accident_prone(inner, Arc::new(way), requests.clone(), &runtime);
         let (hook, time) = (told.clone(), clock.clone());
         let cluster = KubeCluster::new(client, runtime.handle().clone()).with(|reader| {
-            let hook = move |words: &str| hook.lock().unwrap().push(words.to_owned());
+            let hook = move |away: &Away| hook.lock().unwrap().push(away.to_string());
             reader.with_clock(time).on_retry(hook)
         });
         Self {
