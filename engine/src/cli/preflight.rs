@@ -340,6 +340,7 @@ fn permissions(
                     "kube.get" | "kube.wait" => &["get"],
                     "kube.list" => &["list"],
                     "kube.create" => &["get", "create"],
+                    "kube.apply" => &["get", "create", "patch"],
                     "kube.delete" => &["get", "delete"],
                     "kube.unique_name" => &[],
                     _ => &["get", "patch"],

@@ -102,7 +102,9 @@ pub fn needs(sources: &SourceSet) -> BTreeSet<Need> {
                 }
             }
             Some(function) => {
-                let only = ast.clone_functions_only_filtered(|_, _, _, name, _| name == function);
+                // Upstream's clone_functions_only_filtered keeps every function (1.27.0).
+                let mut only = ast.clone_functions_only();
+                only.retain_functions(|_, _, name, _| name == function);
                 only.walk(&mut visit);
             }
         }
@@ -158,15 +160,16 @@ fn need(call: &FnCallExpr, path: &[ASTNode<'_>]) -> Option<Need> {
     }
 }
 
-/// Whether the call at the end of a path is a method of the variable of this name.
-fn is_method_of(path: &[ASTNode<'_>], variable: &str) -> bool {
+/// Whether the call at the end of a path is a method of this word.
+fn is_method_of(path: &[ASTNode<'_>], word: &str) -> bool {
     let mut above = path.iter().rev();
     if !matches!(above.next(), Some(ASTNode::Expr(Expr::MethodCall(..)))) {
         return false;
     }
     match above.next() {
         Some(ASTNode::Expr(Expr::Dot(pair, ..))) => {
-            matches!(&pair.lhs, Expr::Variable(name, ..) if name.1 == variable)
+            // `kube` is syntax of our own, see words/syntax.rs.
+            matches!(&pair.lhs, Expr::Custom(custom, ..) if custom.tokens.first().is_some_and(|token| *token == word))
         }
         _ => false,
     }

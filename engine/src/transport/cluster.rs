@@ -75,6 +75,9 @@ pub trait ClusterObserver: Send + Sync {
     /// Objects of a kind, sorted by namespace and name.
     fn list(&self, kind: &ObjectKind, query: &ListQuery) -> Result<Vec<Json>, TransportError>;
 
+    /// What the API would make of this manifest by server-side apply, without keeping it (`dryRun=All`).
+    fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError>;
+
     /// A container's log as text.
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError>;
 }
@@ -89,6 +92,9 @@ pub trait ClusterActor: ClusterObserver {
         patch: &Json,
         resource_version: Option<&str>,
     ) -> Result<Json, TransportError>;
+
+    /// Applies a manifest on the server: made if it is missing, else changed where it differs. Twice is the same as once.
+    fn apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError>;
 
     /// Creates an object (its namespace and name are in it).
     fn create(&self, object: &Json) -> Result<Json, TransportError>;

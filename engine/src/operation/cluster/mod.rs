@@ -8,6 +8,7 @@
 //! - [`restore`]: putting an image back
 //! - [`veil`]: what of a `Secret` may be kept and shown
 
+mod apply;
 mod condition;
 mod create;
 mod delete;
@@ -21,6 +22,7 @@ mod state;
 mod tests;
 mod veil;
 
+pub use apply::ApplyObject;
 pub use condition::Condition;
 pub use create::CreateObject;
 pub use delete::DeleteObject;

@@ -12,8 +12,8 @@ use super::super::session::{Session, misuse};
 use super::options::Options;
 use crate::model::{ObjectRef, Target, Value};
 use crate::operation::cluster::{
-    Condition, CreateObject, DeleteObject, GetObject, ListObjects, PatchObject, PodLogs,
-    RestartRollout, UniqueName, resolve, resolve_kind,
+    ApplyObject, Condition, CreateObject, DeleteObject, GetObject, ListObjects, PatchObject,
+    PodLogs, RestartRollout, UniqueName, resolve, resolve_kind,
 };
 use crate::operation::{Action, Change, Failure, Observation, Wait};
 use crate::transport::{ListQuery, LogQuery, PatchKind};
@@ -396,6 +396,20 @@ fn writing(engine: &mut Engine, session: &Arc<Session>) {
             )
         },
     );
+    let words = session.clone();
+    engine.register_fn(
+        "apply",
+        move |context: NativeCallContext, _: Kube, manifest: Map| -> Evaluated {
+            apply(&words, &context, manifest, Map::new())
+        },
+    );
+    let words = session.clone();
+    engine.register_fn(
+        "apply",
+        move |context: NativeCallContext, _: Kube, manifest: Map, options: Map| -> Evaluated {
+            apply(&words, &context, manifest, options)
+        },
+    );
     for (word, label) in [("label", true), ("annotate", false)] {
         let words = session.clone();
         engine.register_fn(
@@ -422,6 +436,26 @@ fn writing(engine: &mut Engine, session: &Arc<Session>) {
             },
         );
     }
+}
+
+fn apply(session: &Session, context: &NativeCallContext, manifest: Map, options: Map) -> Evaluated {
+    let mut options = Options::of("kube.apply", options);
+    let force = options
+        .flag("force")
+        .map_err(|why| misuse(context, why))?
+        .unwrap_or(false);
+    options.end().map_err(|why| misuse(context, why))?;
+    let manifest = to_value(&Dynamic::from_map(manifest)).map_err(|why| misuse(context, why))?;
+    let cluster = session
+        .executor()
+        .cluster()
+        .map_err(|failure| raise(context, failure))?;
+    let applied = ApplyObject::new(&*cluster, serde_json::Value::from(&manifest), force);
+    change(
+        session,
+        context,
+        &applied.map_err(|failure| raise(context, failure))?,
+    )
 }
 
 /// Labels or annotations; `()` removes one.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::Request;
 use serde_json::{Value as Json, json};
 
@@ -12,6 +12,15 @@ use super::writer::{KubeCluster, MANAGER};
 use super::{path, refused};
 use crate::model::ObjectRef;
 use crate::transport::{ClusterObserver, TransportError};
+
+/// Whether the API keeps what it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// It only says what it would do.
+    Nothing,
+    /// It does it.
+    Everything,
+}
 
 /// One permission, as RBAC has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,6 +120,29 @@ impl KubeReader {
                 error => Err(error),
             },
         }
+    }
+
+    /// Server-side apply. A reader's callers pass [`Keep::Nothing`] only.
+    pub(super) fn server_side_apply(
+        &self,
+        manifest: &Json,
+        force: bool,
+        keep: Keep,
+    ) -> Result<Json, TransportError> {
+        let reference = KubeCluster::reference(manifest)?;
+        let (collection, name) = self.collection_of(&reference)?;
+        let params = PatchParams {
+            dry_run: keep == Keep::Nothing,
+            force,
+            field_manager: Some(MANAGER.into()),
+            ..PatchParams::default()
+        };
+        let request = built(collection.patch(&name, &params, &Patch::Apply(manifest)))?;
+        let exchange = self.exchange();
+        let answer = exchange
+            .send(&mut exchange.patience(), Repeat::Always, &request)
+            .map_err(|stop| ended(stop, &format!("apply {reference}")))?;
+        json(&answer)
     }
 
     fn collection_of(&self, object: &ObjectRef) -> Result<(Request, String), TransportError> {

@@ -177,7 +177,7 @@ impl Exchange {
                 Err(_) => Trouble::silence(TRY.as_secs()),
             };
             if let Err(stop) = self.judge(patience, repeat, &trouble) {
-                if trouble.status.is_some() {
+                if trouble.status.is_some() && !trouble.is_of_the_node() {
                     // It answers again, if with a no.
                     self.back(patience);
                 }

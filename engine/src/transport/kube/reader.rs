@@ -9,6 +9,7 @@ use kube::api::{ListParams, LogParams};
 use kube::core::params::GetParams;
 use serde_json::Value as Json;
 
+use super::access::Keep;
 use super::discovery::{Catalog, discover};
 use super::exchange::{Away, Exchange, Repeat, Stop};
 use super::{connect, kinds, path, refused};
@@ -249,6 +250,10 @@ impl ClusterObserver for KubeReader {
             (text("namespace"), text("name"))
         });
         Ok(items)
+    }
+
+    fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError> {
+        self.server_side_apply(manifest, force, Keep::Nothing)
     }
 
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError> {

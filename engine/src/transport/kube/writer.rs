@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use kube::api::{DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions};
 use serde_json::Value as Json;
 
+use super::access::Keep;
 use super::exchange::{Exchange, Patience, Repeat, Stop};
 use super::reader::{KubeReader, built, ended, json};
 use super::trouble::Trouble;
@@ -187,6 +188,10 @@ impl ClusterObserver for KubeCluster {
         self.reader.list(kind, query)
     }
 
+    fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError> {
+        self.reader.would_apply(manifest, force)
+    }
+
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError> {
         self.reader.logs(namespace, pod, query)
     }
@@ -228,6 +233,11 @@ impl ClusterActor for KubeCluster {
                     .map_err(|stop| ended(stop, &format!("patch {object}")))
             }
         }
+    }
+
+    fn apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError> {
+        self.reader
+            .server_side_apply(manifest, force, Keep::Everything)
     }
 
     fn create(&self, object: &Json) -> Result<Json, TransportError> {

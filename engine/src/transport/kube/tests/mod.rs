@@ -1,5 +1,6 @@
 //! The real client against a store in memory, with accidents on the way between them.
 
+mod keeping;
 mod reading;
 mod socket;
 mod waiting;
