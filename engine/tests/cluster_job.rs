@@ -80,7 +80,11 @@ fn the_main_job_on_nodes_behind_helper_pods_while_the_api_server_dies() {
     expose(&cluster, &namespace);
     for node in cluster.nodes() {
         let (flannel, vtep, _) = layers(&cluster, &node);
-        assert_eq!((flannel.as_str(), vtep.as_str()), ("1230", "1230"), "{node}");
+        assert_eq!(
+            (flannel.as_str(), vtep.as_str()),
+            ("1230", "1230"),
+            "{node}"
+        );
     }
     let parameter = format!("namespace={namespace}");
     let run = ["run", "tailscale-mtu", "--yes", "-e", &parameter];

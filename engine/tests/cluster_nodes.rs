@@ -129,7 +129,10 @@ fn words_on_nodes_are_planned_done_and_undone() {
     let plan = trial.run(&["--dry-run", "--diff"]).output().unwrap();
     let text = said(&plan);
     assert_eq!(plan.status.code(), Some(0), "{text}");
-    assert!(text.contains("+size=1") || text.contains("+size=2"), "{text}");
+    assert!(
+        text.contains("+size=1") || text.contains("+size=2"),
+        "{text}"
+    );
     assert!(trial.untouched(), "a dry run wrote on a node");
     let pods = "/api/v1/namespaces/kube-system/pods";
     for request in cluster.mutations(&trial.namespace, "operator") {
@@ -162,8 +165,8 @@ fn words_on_nodes_are_planned_done_and_undone() {
 #[ignore = "needs the test cluster: .ci/cluster"]
 fn killed_with_helper_pods_left_behind_a_run_goes_on_and_gc_leaves_nothing() {
     let cluster = Cluster::there();
-    let kills: usize = std::env::var("RUNBOOK_CLUSTER_KILLS")
-        .map_or(8, |number| number.parse().unwrap());
+    let kills: usize =
+        std::env::var("RUNBOOK_CLUSTER_KILLS").map_or(8, |number| number.parse().unwrap());
     let whole = Trial::new(&cluster, "node-whole");
     let run = whole.run(&[]).output().unwrap();
     assert_eq!(run.status.code(), Some(0), "{}", said(&run));
@@ -191,7 +194,10 @@ fn killed_with_helper_pods_left_behind_a_run_goes_on_and_gc_leaves_nothing() {
         trial.exits(0, &["gc"]);
         trial.no_helpers(&format!("killed at {point} of {records}, after gc"));
     }
-    assert!(killed * 10 >= kills * 9, "only {killed} of {kills} were killed");
+    assert!(
+        killed * 10 >= kills * 9,
+        "only {killed} of {kills} were killed"
+    );
 }
 
 fn running(trial: &Trial, more: &[&str]) -> Child {
@@ -275,7 +281,11 @@ fn a_run_survives_the_restart_of_k3s_that_it_causes_itself() {
     let trial = Trial::new(&cluster, "own-restart");
     let before = cluster.apiserver();
     ends_well(running(&trial, &["-e", "more=systemctl restart k3s"]));
-    assert_ne!(cluster.apiserver(), before, "the API server was not restarted");
+    assert_ne!(
+        cluster.apiserver(),
+        before,
+        "the API server was not restarted"
+    );
     trial.judge("k3s restarted by the run");
     trial.no_helpers("k3s restarted by the run");
 }

@@ -28,7 +28,7 @@ step "Change" {
     kube.label("configmaps", ns, "old", #{ colour: "red", kind: () });
     kube.annotate("configmaps", ns, "old", #{ "test/note": "it's \"quoted\"" });
     kube.patch("widgets.test.runbook", ns, "one", #{ spec: #{ size: 2 } });
-    kube.delete("configmaps", ns, "doomed", #{});
+    kube.delete("configmaps", ns, "doomed", #{ uid: kube.get("configmaps", ns, "doomed").metadata.uid });
 }
 step "Verify" {
     expect("the new data", kube.get("configmaps", ns, "old").data.b, "2");
@@ -77,7 +77,10 @@ fn prepare(cluster: &Cluster, name: &str) -> String {
     let maps = format!("/api/v1/namespaces/{namespace}/configmaps");
     let sample = json!({"kind": "sample"});
     cluster.create(&maps, &config_map("old", &sample, &json!({"a": "1"})));
-    cluster.create(&maps, &config_map("doomed", &sample, &json!({"keep": "me"})));
+    cluster.create(
+        &maps,
+        &config_map("doomed", &sample, &json!({"keep": "me"})),
+    );
     cluster.create(
         &format!("/apis/test.runbook/v1/namespaces/{namespace}/widgets"),
         &json!({
@@ -139,7 +142,10 @@ fn words_are_planned_without_a_write_then_done_replayed_and_undone() {
 
     let plan = bench.exits(0, &[&run[..], &["--dry-run", "--diff"]].concat());
     for change in ["made", "old", "one", "doomed"] {
-        assert!(plan.contains(change), "{change} is not in the plan:\n{plan}");
+        assert!(
+            plan.contains(change),
+            "{change} is not in the plan:\n{plan}"
+        );
     }
     assert_eq!(state(&cluster, &namespace), before, "{plan}");
     assert_eq!(

@@ -13,8 +13,7 @@ start_node() {
     make_node_root "$name"
     # The node's cgroups are below our own, whatever limits us limits it.
     while IFS=: read -r _ controllers own; do
-        [ -n "$controllers" ] || continue
-        make_cgroup "${controllers#name=}" "${own%/}/runbook-$(cksum <<<"$node" | cut -d' ' -f1)" >>"$node/cgroups"
+        make_cgroup "$controllers" "${own%/}/runbook-$(cksum <<<"$node" | cut -d' ' -f1)" >>"$node/cgroups"
     done </proc/self/cgroup
     # shellcheck disable=SC2016
     spawn "$name" sh -ec 'while read -r group; do echo $$ >"$group/cgroup.procs"; done <"$1/cgroups"
@@ -40,9 +39,13 @@ make_node_network() {
         echo 1 >/proc/sys/net/ipv4/ip_forward"
 }
 
-# Prints the folder of the new cgroup.
+# make_cgroup CONTROLLERS PATH: prints the folder of the new cgroup. No controllers: in the tree of version 2, by
+# which systemd knows its services where both versions are mounted.
 make_cgroup() {
-    local parent=/sys/fs/cgroup/$1${2%/*} group=/sys/fs/cgroup/$1$2 file
+    local tree=/sys/fs/cgroup/${1#name=}
+    [ -n "$1" ] || tree=/sys/fs/cgroup/unified
+    [ -d "$tree" ] || die "there is no $tree: nodes need the cgroups of version 1"
+    local parent=$tree${2%/*} group=$tree$2 file
     mkdir "$group"
     # A new cpuset is empty, and takes no process before it has what its parent has.
     for file in cpuset.cpus cpuset.mems; do
