@@ -13,6 +13,7 @@ mod gc;
 mod ground;
 mod inspect;
 mod lab;
+mod new;
 mod preflight;
 mod prepare;
 mod problem;
@@ -68,6 +69,7 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         Command::Doctor(doctor) => doctor::doctor(doctor, &cli.global, console),
         Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
         Command::Check { files } => check::check(files, console),
+        Command::New { name } => new::new(name, console),
         Command::Test(test) => test::test(test, console),
         Command::Doc { file } => doc::doc(file.as_deref(), console),
         Command::Lab { command } => lab::lab(command, &cli.global, console),

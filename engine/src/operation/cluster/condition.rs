@@ -90,7 +90,10 @@ impl Condition {
                 match found {
                     Json::String(text) => text == value,
                     Json::Null => value.is_empty(),
-                    other => other.to_string() == *value,
+                    other => {
+                        let text = other.to_string();
+                        text == *value
+                    }
                 }
             }
         }

@@ -258,13 +258,14 @@ impl Exchange {
             }
             Fate::NotNow => "is not ready",
             Fate::Unauthorized => "does not accept the credentials yet",
+            _ if trouble.is_of_the_node() => "does not reach the kubelet",
             _ if trouble.is_of_a_restart() => "is restarting",
             _ => "is not reachable",
         };
         patience.waiting = true;
         (self.hook)(&Away::Waiting {
             state,
-            why: trouble.words.clone(),
+            why: trouble.shown(),
             waited: elapsed(patience.since, self.clock.now()),
             limit: self.patience,
         });

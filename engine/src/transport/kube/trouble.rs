@@ -105,6 +105,19 @@ impl Trouble {
         .any(|sign| words.contains(sign))
     }
 
+    /// What happened, without the URL that an API server quotes when it fails to reach a kubelet: it holds a whole
+    /// script.
+    pub fn shown(&self) -> String {
+        let Some(begin) = self.words.find("\"http") else {
+            return self.words.clone();
+        };
+        let rest = &self.words[begin + 1..];
+        match rest.find('"') {
+            Some(end) => format!("{}…{}", &self.words[..begin], &rest[end + 1..]),
+            None => self.words[..begin].to_owned(),
+        }
+    }
+
     /// A stream that broke off.
     pub fn broken(why: &str) -> Self {
         Self::of(Fate::Unknown, why)
