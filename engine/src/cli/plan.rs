@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::answers::Answers;
 use super::args::{self, Global, Output, ShowFormat, Talk};
 use super::console::Console;
+use super::context::RunContext;
 use super::ending::Verdict;
 use super::ground::Ground;
 use super::plan_file::{BoundPlan, PlanFile};
@@ -35,6 +36,7 @@ struct Rehearsal {
 fn rehearse(
     prepared: &Prepared,
     talk: &Talk,
+    observer_pods: bool,
     seed: &str,
     events: impl FnOnce(Arc<dyn EventSink>) -> Arc<dyn EventSink>,
     console: &Console,
@@ -48,7 +50,9 @@ fn rehearse(
     listen_for_interrupts(&runtime, cancel.clone(), events.clone());
     let announcer = Announcer::new(events, secrets.clone());
     let asker = Arc::new(Answers::new(talk, console));
-    let fleet = prepared.ground.observing(&runtime)?;
+    let mut context = RunContext::unrecorded(&announcer, &cancel);
+    context.observer_pods = observer_pods;
+    let fleet = prepared.ground.observing(&runtime, context)?;
     let sealer = Sealer::new(seed, secrets.clone());
     let executor = DryRun::new(fleet, announcer.clone(), asker, cancel).sealed_by(sealer);
     let session = session_of(prepared, Arc::new(executor), secrets.clone(), console);
@@ -76,7 +80,14 @@ pub fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Resul
         plan,
         verdict,
         secrets,
-    } = rehearse(prepared, &run.talk, &seed, shown, console)?;
+    } = rehearse(
+        prepared,
+        &run.talk,
+        !run.no_observer_pods,
+        &seed,
+        shown,
+        console,
+    )?;
     if run.talk.output == Output::Text {
         console.print(&plan.render(&console.out));
     }
@@ -149,7 +160,14 @@ pub fn carry_out(
     };
     // Before anything is touched: would a dry run still say the same?
     let silent = |plan| -> Arc<dyn EventSink> { Arc::new(Fanout(vec![plan])) };
-    let now = rehearse(&prepared, &run.talk, &file.bound.seed, silent, console)?;
+    let now = rehearse(
+        &prepared,
+        &run.talk,
+        !run.no_observer_pods,
+        &file.bound.seed,
+        silent,
+        console,
+    )?;
     if now.verdict.exit != 0 {
         conclude(&now.verdict, &prepared.sources, &now.secrets, console);
         let what = format!(

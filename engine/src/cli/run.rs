@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::answers::{Answers, who};
 use super::args::{self, Global};
 use super::console::Console;
+use super::context::RunContext;
 use super::ground::{Ground, Place};
 use super::plan_file::BoundPlan;
 use super::problem::{Problem, USAGE};
@@ -120,6 +121,7 @@ pub fn live(
     global: &Global,
     console: &Console,
 ) -> Result<u8, Problem> {
+    super::preflight::before_run(&prepared, talk, console)?;
     let state = state(global)?;
     let id = RunId::generate();
     let scope = prepared.ground.scope();
@@ -164,7 +166,8 @@ impl Work {
         listen_for_interrupts(&runtime, cancel.clone(), events.clone());
         let announcer = Announcer::new(events, self.ledger.secrets().clone());
         let asker = Arc::new(Answers::new(talk, console));
-        let fleet = self.prepared.ground.acting(&runtime)?;
+        let context = RunContext::recorded(&self.ledger, &announcer, &cancel);
+        let fleet = self.prepared.ground.acting(&runtime, context)?;
         let parallel = self.prepared.ground.parallel();
         let mut live = Live::new(
             self.ledger.clone(),
@@ -198,8 +201,9 @@ impl Work {
                 plan::left_out(plan, &self.ledger, &announcer);
             }
         }
-        let verdict = session::finish(&announcer, Some(&self.ledger), end, started);
+        // Before the record that ends the session: what is removed is part of it.
         fleet.close();
+        let verdict = session::finish(&announcer, Some(&self.ledger), end, started);
         conclude(
             &verdict,
             &self.prepared.sources,
