@@ -3,6 +3,7 @@
 mod answers;
 pub mod args;
 mod check;
+mod complete;
 mod console;
 mod doc;
 mod ending;
@@ -10,6 +11,7 @@ mod fleet;
 mod ground;
 mod inspect;
 mod lab;
+mod man;
 mod prepare;
 mod problem;
 mod report;
@@ -60,11 +62,16 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
             report::report(run.as_ref(), *format, out.as_deref(), &cli.global, console)
         }
         Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
-        Command::Check { files } => check::check(files, console),
-        Command::Doc { file } => doc::doc(file.as_deref(), console),
+        Command::Check(check) => check::check(check, console),
+        Command::Doc(arguments) => doc::doc(arguments, console),
         Command::Lab { command } => lab::lab(command, &cli.global, console),
         Command::Completions { shell } => {
-            args::completions(*shell, &mut std::io::stdout());
+            console.print(complete::script(*shell));
+            Ok(0)
+        }
+        Command::Man { out } => man::man(out.as_deref(), console),
+        Command::Complete(arguments) => {
+            console.print(&complete::complete(arguments));
             Ok(0)
         }
     }
