@@ -21,6 +21,7 @@ mod run;
 mod runtime;
 mod secrets;
 mod session;
+mod test;
 mod undo;
 mod verify;
 
@@ -63,6 +64,7 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         }
         Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
         Command::Check(check) => check::check(check, console),
+        Command::Test(test) => test::test(test, console),
         Command::Doc(arguments) => doc::doc(arguments, console),
         Command::Lab { command } => lab::lab(command, &cli.global, console),
         Command::Completions { shell } => {
