@@ -23,7 +23,10 @@ fn bench() -> Bench {
 
 fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let required = std::env::var_os("RUNBOOK_REQUIRE_SHELLS").is_some();
+    assert!(found || !required, "{program} is required here");
+    found
 }
 
 /// What a shell's script prints, with the program in its PATH.

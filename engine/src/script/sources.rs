@@ -289,7 +289,8 @@ fn beside(path: &Path) -> Vec<String> {
 
 fn not_found(name: &str) -> LoadError {
     let beside = beside(Path::new(name));
-    let known = SourceSet::shipped_names().chain(beside.iter().map(String::as_str));
+    let mut known: Vec<&str> = SourceSet::shipped_names().collect();
+    known.extend(beside.iter().map(String::as_str));
     let near = crate::text::suggest::closest(name, known);
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
