@@ -84,8 +84,8 @@ fn bash_offers_names_of_the_moment() {
             &["front\\,web-2"],
         ),
         (
-            "runbook run x --lab k3s-double-tunnel -l ser",
-            &["server-1"],
+            "runbook run x --lab k3s-double-tunnel -l k3s-s",
+            &["k3s-server-1"],
         ),
         (
             "runbook lab show k3s-double-tunnel-",

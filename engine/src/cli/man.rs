@@ -155,7 +155,15 @@ fn options(command: &Command, out: &mut String) {
 /// A text in which nothing is a request of the formatter.
 fn roff(text: &str) -> String {
     let line = |line: &str| {
-        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        let line: String = line.chars().fold(String::new(), |mut out, c| {
+            match c {
+                '\\' => out.push_str("\\e"),
+                '-' => out.push_str("\\-"),
+                c if c.is_ascii() => out.push(c),
+                c => out.push_str(&format!("\\[u{:04X}]", u32::from(c))),
+            }
+            out
+        });
         match line.starts_with(['.', '\'']) {
             true => format!("\\&{line}"),
             false => line,

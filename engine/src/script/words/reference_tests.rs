@@ -99,9 +99,13 @@ fn every_example_is_a_good_runbook() {
             .filter(|finding| finding.severity == Severity::Error)
             .collect();
         assert!(wrong.is_empty(), "{:?}: {wrong:?}", word.calls);
+        // The header stands above every example.
+        let used = word.calls.iter().any(|call| {
+            let name = call.split('(').next().unwrap();
+            word.example.contains(name.rsplit('.').next().unwrap())
+        });
         assert!(
-            // The header stands above every example.
-            word.name() == "runbook" || word.example.contains(word.name()),
+            used || word.name() == "runbook",
             "{:?}: its example is of something else",
             word.calls
         );
