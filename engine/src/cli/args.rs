@@ -129,6 +129,15 @@ fn operation_id(text: &str) -> Result<OperationId, String> {
     })
 }
 
+fn book_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+    match begins && text.len() <= 60 && text.chars().all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err("expected small letters, digits and dashes, such as rotate-logs".to_owned()),
+    }
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number >= 1 => Ok(number),
@@ -206,6 +215,15 @@ Examples:
     },
     /// Check runbooks without running them.
     Check(Check),
+    /// Begin a runbook: with a test and a lab, that pass at once.
+    #[command(
+        after_help = "Example:\n  runbook new rotate-logs && runbook test rotate-logs_test.rhai"
+    )]
+    New {
+        /// Its name: small letters, digits and dashes.
+        #[arg(value_name = "NAME", value_parser = book_name)]
+        name: String,
+    },
     /// Run the tests of runbooks (`…_test.rhai`), each on a lab of its own.
     Test(Test),
     /// Show a runbook's page, or the reference of the language.
@@ -283,8 +301,8 @@ pub struct Run {
     /// Only these hosts or groups; matching nothing is an error.
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
-    /// Run on a simulated cluster.
-    #[arg(long, value_name = "NAME|FILE")]
+    /// Run on a simulated cluster: a built-in one, or a lab's folder or file.
+    #[arg(long, value_name = "NAME|PATH")]
     pub lab: Option<String>,
     /// At most N connections at once.
     #[arg(long, value_name = "N", value_parser = at_least_one)]

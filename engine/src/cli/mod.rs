@@ -12,6 +12,7 @@ mod ground;
 mod inspect;
 mod lab;
 mod man;
+mod new;
 mod prepare;
 mod problem;
 mod report;
@@ -64,6 +65,7 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         }
         Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
         Command::Check(check) => check::check(check, console),
+        Command::New { name } => new::new(name, console),
         Command::Test(test) => test::test(test, console),
         Command::Doc(arguments) => doc::doc(arguments, console),
         Command::Lab { command } => lab::lab(command, &cli.global, console),

@@ -3,6 +3,7 @@
 const FILES: &[&str] = &[
     include_str!("../../../../stdlib/examples/k3s.rhai"),
     include_str!("../../../../stdlib/examples/kubernetes.rhai"),
+    include_str!("../../../../stdlib/examples/measure.rhai"),
     include_str!("../../../../stdlib/examples/mtu.rhai"),
     include_str!("../../../../stdlib/examples/net.rhai"),
     include_str!("../../../../stdlib/examples/systemd.rhai"),
