@@ -9,8 +9,20 @@ use super::{Finding, Unit, codes, commands};
 
 const FILE_CHANGES: &[&str] = &["write", "edit", "set_yaml", "set_line"];
 const CLUSTER_CHANGES: &[&str] = &[
-    "apply", "patch", "create", "delete", "label", "annotate", "scale", "restart", "cordon",
-    "uncordon", "drain", "evict", "taint", "replace",
+    "apply",
+    "patch",
+    "create",
+    "delete",
+    "label",
+    "annotate",
+    "scale",
+    "rollout_restart",
+    "cordon",
+    "uncordon",
+    "drain",
+    "evict",
+    "taint",
+    "replace",
 ];
 const VERIFYING: &[&str] = &["expect", "ensure", "wait_until", "manual"];
 
@@ -113,7 +125,13 @@ impl<'a> Reading<'a> {
         for child in node.children() {
             self.node(outline, child, state);
         }
-        if changes(call) {
+        let of_cluster = call
+            .receiver
+            .as_deref()
+            .is_some_and(|receiver| matches!(receiver.kind, Kind::Kube));
+        if of_cluster && call.name == "wait" {
+            state.verify();
+        } else if changes(call) {
             state.change(node.at, length);
         } else if let Some((outline, body)) = self.function(outline, call)
             && self.depth < DEPTH

@@ -184,6 +184,14 @@ pub const WORDS: &[Word] = &[
         example: "let motd = host(\"localhost\").file(\"/etc/motd\");\nnote(motd.path);",
     },
     Word {
+        calls: &["node(name)"],
+        class: Class::Target,
+        text: "A node of the cluster as a host: by the inventory's way to it, where it has a host of that name, else \
+               through a helper pod.",
+        options: &[],
+        example: "note(node(\"server-1\").name);",
+    },
+    Word {
         calls: &["pod(namespace, name)", "pod(namespace, name, container)"],
         class: Class::Target,
         text: "A pod, or one container of it.",
@@ -274,6 +282,27 @@ pub const WORDS: &[Word] = &[
         example: "let log = kube.logs(\"kube-system\", \"coredns-0\", #{ since: \"1h\", tail: 100 });\nnote(`${log.lines().len()} lines`);",
     },
     Word {
+        calls: &["pod.read(path)"],
+        class: Class::Observe,
+        text: "The text of a file in a pod.",
+        options: &[],
+        example: "note(pod(\"web\", \"web-0\").read(\"/etc/nginx/nginx.conf\"));",
+    },
+    Word {
+        calls: &["kube.events(namespace, kind, name)"],
+        class: Class::Observe,
+        text: "The events about one object as an array of maps.",
+        options: &[],
+        example: "for event in kube.events(\"web\", \"pods\", \"web-0\") { note(event.message); }",
+    },
+    Word {
+        calls: &["kube.unique_name(prefix)"],
+        class: Class::Observe,
+        text: "A name for a new object that no other run gives; a resume gets the same.",
+        options: &[],
+        example: "let name = kube.unique_name(\"probe\");\nnote(name);",
+    },
+    Word {
         calls: &["now()"],
         class: Class::Observe,
         text: "The time in seconds since 1970, recorded: a resume gets the same. The interpreter's own clock is not \
@@ -361,6 +390,40 @@ pub const WORDS: &[Word] = &[
         example: "kube.create(#{ apiVersion: \"v1\", kind: \"ConfigMap\", metadata: #{ name: \"a\", namespace: \"default\" }, data: #{ key: \"value\" } });",
     },
     Word {
+        calls: &["kube.apply(object)", "kube.apply(object, options)"],
+        class: Class::Change,
+        text: "Applies a description on the server's side: the fields that it names are ours from then on.",
+        options: &[(
+            "force",
+            "true: take fields over that another manager owns (false)",
+        )],
+        example: "kube.apply(#{ apiVersion: \"v1\", kind: \"ConfigMap\", metadata: #{ name: \"a\", namespace: \"default\" }, data: #{ key: \"value\" } });",
+    },
+    Word {
+        calls: &["kube.scale(kind, namespace, name, replicas)"],
+        class: Class::Change,
+        text: "Sets the number of replicas.",
+        options: &[],
+        example: "kube.scale(\"deployments.apps\", \"web\", \"front\", 3);",
+    },
+    Word {
+        calls: &["kube.rollout_restart(kind, namespace, name)"],
+        class: Class::Change,
+        text: "Has a workload make its pods anew, as `kubectl rollout restart` does.",
+        options: &[],
+        example: "kube.rollout_restart(\"deployments.apps\", \"web\", \"front\");\nkube.wait(\"deployments.apps\", \"web\", \"front\", \"rolled out\", #{ timeout: \"5m\" });",
+    },
+    Word {
+        calls: &["kube.evict(namespace, pod, options)"],
+        class: Class::Change,
+        text: "Evicts a pod, as a drain does: the cluster refuses it where a disruption budget says so.",
+        options: &[(
+            "uid",
+            "only the pod with this uid, and no later one of the same name (needed)",
+        )],
+        example: "let pod = kube.get(\"pods\", \"web\", \"web-0\");\nif pod != () { kube.evict(\"web\", \"web-0\", #{ uid: pod.metadata.uid }); }",
+    },
+    Word {
         calls: &["kube.patch(kind, namespace, name, patch)"],
         class: Class::Change,
         text: "Merges the map into an object; () removes a key. The namespace of what has none is \"\".",
@@ -388,7 +451,12 @@ pub const WORDS: &[Word] = &[
         example: "let pod = kube.get(\"pods\", \"default\", \"web-0\");\nif pod != () { kube.delete(\"pods\", \"default\", \"web-0\", #{ uid: pod.metadata.uid }); }",
     },
     Word {
-        calls: &["host.run(command)", "host.run(command, options)"],
+        calls: &[
+            "host.run(command)",
+            "host.run(command, options)",
+            "pod.run(command)",
+            "pod.run(command, options)",
+        ],
         class: Class::Command,
         text: "Runs a command that changes something. An array is a program with its arguments and meets no shell; a \
                text is run by `sh -c` as written, with ``sh `…` `` every value in it is quoted. Gives \
@@ -426,6 +494,17 @@ pub const WORDS: &[Word] = &[
             ("every", "time between two tries (2s)"),
         ],
         example: "let h = host(\"localhost\");\nwait_until(\"the service answers\", #{ timeout: \"2m\" }, || h.probe([\"curl\", \"-fs\", \"http://127.0.0.1/\"], #{ expect_exit: \"any\" }).ok);",
+    },
+    Word {
+        calls: &["kube.wait(kind, namespace, name, condition, options)"],
+        class: Class::Wait,
+        text: "Waits until an object is as the condition says: \"exists\", \"deleted\", \"rolled out\", a condition such as \
+               \"Ready\" or \"Ready=False\", a field such as \"status.phase=Running\". Gives the object.",
+        options: &[
+            ("timeout", "the longest that it may take (needed)"),
+            ("every", "time between two tries (1s)"),
+        ],
+        example: "kube.wait(\"pods\", \"web\", \"web-0\", \"Ready\", #{ timeout: \"5m\" });",
     },
     Word {
         calls: &["confirm(question)", "confirm(question, options)"],

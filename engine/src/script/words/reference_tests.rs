@@ -123,6 +123,9 @@ fn with_stranger(word: &Word) -> String {
         "list" => format!("kube.list(\"pods\", {stranger})"),
         "logs" => format!("kube.logs(\"x\", \"x\", {stranger})"),
         "delete" => format!("kube.delete(\"pods\", \"x\", \"x\", {stranger})"),
+        "apply" => format!("kube.apply(#{{}}, {stranger})"),
+        "evict" => format!("kube.evict(\"x\", \"x\", {stranger})"),
+        "wait" => format!("kube.wait(\"pods\", \"x\", \"x\", \"Ready\", {stranger})"),
         "change" => {
             let needed = "what: \"x\", want: 1, observe: || 1, apply: |to| 1";
             format!("change(#{{ {needed}, zzzzzzzzzzzz: 1 }})")
