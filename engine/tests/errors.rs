@@ -229,7 +229,7 @@ fn runs_that_are_misused() {
     bench.exits(1, &["run", "t.rhai"]);
     let run = bench.newest();
     let near = format!("{}z", &run[..run.len() - 1]);
-    let mut shown = |name: &str, status: i32, arguments: &[&str]| {
+    let shown = |name: &str, status: i32, arguments: &[&str]| {
         let text = bench.exits(status, arguments);
         let text = error_of(&bench, &text)
             .replace(&run, "[RUN]")
