@@ -157,6 +157,13 @@ impl History {
             .and_then(|session| session.ended.map(|(ending, _)| ending))
     }
 
+    /// Whether something of it was put back, or may have been: what is recorded of it is then no longer so.
+    pub fn undo_began(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.intent.undoes.is_some())
+    }
+
     /// Place of the latest record.
     pub fn last_seq(&self) -> u64 {
         self.last
