@@ -195,6 +195,8 @@ pub enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Run the tests of runbooks (`…_test.rhai`), each on a lab of its own.
+    Test(Test),
     /// Show a runbook's description and parameters, or the host words.
     Doc {
         /// A runbook [default: the words of the language].
@@ -357,6 +359,37 @@ pub struct Undo {
     /// Overwrite what was changed by others since the run.
     #[arg(long)]
     pub force: bool,
+}
+
+/// `runbook test`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runbook test                             every test below this folder
+  runbook test mtu_test.rhai --crash       kill each run at every record, resume, compare
+  runbook test --junit results.xml         for CI
+
+Exit status: 0 all passed, 1 a test failed, 64 a file of tests is wrong or there is none.")]
+pub struct Test {
+    /// Files of tests, or folders to look for them [default: this folder].
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Kill every run of the tests at every record of its journal, resume it,
+    /// and compare what it comes to.
+    #[arg(long)]
+    pub crash: bool,
+    /// Only tests with this text in their name.
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// Write the results as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// At most N tests at once [default: one for each processor].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub parallel: Option<usize>,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Output,
 }
 
 /// `runbook lab`.

@@ -19,6 +19,7 @@ mod run;
 mod runtime;
 mod secrets;
 mod session;
+mod test;
 mod undo;
 mod verify;
 
@@ -61,6 +62,7 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         }
         Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
         Command::Check { files } => check::check(files, console),
+        Command::Test(test) => test::test(test, console),
         Command::Doc { file } => doc::doc(file.as_deref(), console),
         Command::Lab { command } => lab::lab(command, &cli.global, console),
         Command::Completions { shell } => {

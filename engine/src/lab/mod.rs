@@ -9,6 +9,7 @@
 //! - [`network`]: links, routes, what becomes of a packet
 //! - [`k3s`], [`systemd`], [`cluster`]: what restarts, timers and controllers do
 //! - [`program`] and [`shell`]: the programs that commands find on a host or in a pod
+//! - [`words`]: how Rhai texts (behaviour of labs, tests) speak of it
 //! - [`fleet`]: the transport
 
 pub mod api;
@@ -26,6 +27,7 @@ pub mod program;
 pub mod shell;
 mod store;
 pub mod systemd;
+pub mod words;
 pub mod world;
 
 pub use catalog::names;

@@ -1,6 +1,6 @@
 //! The interpreter as runbooks get it: strict, bounded, without a clock of its own.
 
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use rhai::{Engine, OptimizationLevel};
 
@@ -64,7 +64,7 @@ pub fn word_names() -> Vec<String> {
 
 /// The language without the words' state: enough to parse.
 pub fn bare() -> Engine {
-    fix_names();
+    crate::text::closures::fix_names();
     let mut engine = Engine::new();
     engine.set_optimization_level(OptimizationLevel::None);
     engine.set_strict_variables(true);
@@ -98,13 +98,4 @@ pub fn bare() -> Engine {
     });
     words::syntax::register_syntax_only(&mut engine);
     engine
-}
-
-/// Anonymous functions get their names from a hash; with a fixed seed the same text gives the same names.
-fn fix_names() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // Already set means that somebody else in this process did: then the names are fixed as well.
-        let _ = rhai::config::hashing::set_hashing_seed(Some([1, 2, 3, 4]));
-    });
 }

@@ -1,5 +1,6 @@
 //! Pure functions of text: diffs, edits, suggestions, durations.
 
+pub mod closures;
 pub mod diff;
 pub mod duration;
 pub mod line;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fault, FaultKind, Request};
+use super::{FaultKind, Request};
 use crate::lab::definition::Reach;
 use crate::lab::program::{Access, Outcome, Session};
 use crate::lab::world::{
@@ -64,7 +64,8 @@ impl LabConnection {
     }
 
     /// Time passes; the target is reached or not; a fault strikes or not.
-    fn arrive(&self, world: &mut World) -> Result<(Disturbance, bool), TransportError> {
+    /// `what` is what the exchange asks for, in words.
+    fn arrive(&self, world: &mut World, what: &str) -> Result<(Disturbance, bool), TransportError> {
         let mut happened = world.advance(EXCHANGE);
         if let Some(why) = world.unreachable(&self.place) {
             return Err(TransportError::Unreachable {
@@ -89,12 +90,10 @@ impl LabConnection {
         *contacts += 1;
         let nth = *contacts;
         happened |= self.deliver(world);
-        let due =
-            |fault: &&mut Fault| !fault.done && fault.nth == nth && fault.target == self.name();
-        let planned = world.faults.iter_mut().find(due).map(|fault| {
-            fault.done = true;
-            fault.kind
-        });
+        let planned = world
+            .faults
+            .iter_mut()
+            .find_map(|fault| fault.strikes(self.name(), nth, what).then_some(fault.kind));
         let by_chance = |world: &mut World| world.chance.as_mut()?.strike(self.name(), nth);
         let Some(kind) = planned.or_else(|| by_chance(world)) else {
             // Faults count commands, so the count is kept while any is still to come.
@@ -160,11 +159,12 @@ impl LabConnection {
     /// Looks at the target; what a fault did is stored even so.
     fn look<T>(
         &self,
+        what: &str,
         look: impl FnOnce(&mut World) -> Result<(T, bool), TransportError>,
     ) -> Result<T, TransportError> {
         self.lab
             .glance(|world| {
-                let (disturbance, happened) = match self.arrive(world) {
+                let (disturbance, happened) = match self.arrive(world, what) {
                     Ok(arrived) => arrived,
                     Err(error) => return (Err(error), true),
                 };
@@ -384,7 +384,7 @@ impl Observer for LabConnection {
         if cancel.requested() == Some(crate::transport::Interruption::Now) {
             return Err(TransportError::Interrupted);
         }
-        self.look(|world| {
+        self.look(&command.program.display(), |world| {
             let deadline = world.now + timeout.as_millis() as Millis;
             let mut session = Session::new(world, self.place.clone(), Access::Look)
                 .with_env(command.env.clone())
@@ -397,11 +397,13 @@ impl Observer for LabConnection {
     }
 
     fn read_file(&self, path: &TargetPath) -> Result<FileState, TransportError> {
-        self.look(|world| Ok((self.file(world, path)?, false)))
+        self.look(&format!("read {path}"), |world| {
+            Ok((self.file(world, path)?, false))
+        })
     }
 
     fn stat(&self, path: &TargetPath) -> Result<Option<FileStat>, TransportError> {
-        self.look(|world| {
+        self.look(&format!("stat {path}"), |world| {
             let session = Session::new(world, self.place.clone(), Access::Look);
             Ok((session.stat(path.as_str()), false))
         })
@@ -471,7 +473,7 @@ impl Actor for LabConnection {
         wanted: &FileState,
     ) -> Result<(), TransportError> {
         self.change(|world| {
-            let (disturbance, _) = self.arrive(world)?;
+            let (disturbance, _) = self.arrive(world, &format!("write {path}"))?;
             let again = || Request::Replace {
                 path: path.clone(),
                 expected: Box::new(expected.clone()),
@@ -516,7 +518,7 @@ impl Actor for LabConnection {
     ) -> Result<Completion, TransportError> {
         let key = Self::key(&launch.marker, launch.attempt);
         let completion = self.change(|world| {
-            let (disturbance, _) = self.arrive(world)?;
+            let (disturbance, _) = self.arrive(world, &launch.command.program.display())?;
             let fails = matches!(disturbance, Disturbance::Failed);
             if world.unreachable(&self.place).is_some() {
                 // It is rebooting under us: the command was never started.
@@ -557,7 +559,7 @@ impl Actor for LabConnection {
     fn inquire(&self, marker: &OperationId, attempt: u32) -> Result<InFlight, TransportError> {
         let key = Self::key(marker, attempt);
         self.change(|world| {
-            let (disturbance, _) = self.arrive(world)?;
+            let (disturbance, _) = self.arrive(world, "inquire")?;
             match disturbance {
                 Disturbance::None | Disturbance::Repeats(_) => Ok(self.state_of(world, &key)),
                 // The gate may be taken and nobody told.
@@ -587,7 +589,7 @@ impl Actor for LabConnection {
                 return Err(TransportError::Interrupted);
             }
             let state = self.change(|world| {
-                let (disturbance, _) = self.arrive(world)?;
+                let (disturbance, _) = self.arrive(world, "attach")?;
                 match disturbance {
                     Disturbance::None | Disturbance::Repeats(_) => {}
                     Disturbance::RebootsAtStart | Disturbance::RebootsAtEnd => {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lab::shell::matches;
+
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -11,6 +13,10 @@ pub struct Fault {
     pub target: String,
     /// At which command there, from 1; file words count too.
     pub nth: u32,
+    /// Only commands whose whole text matches this pattern with `*` and `?` count (`write PATH`, `read PATH` for
+    /// files); `nth` is then how many of them are still to come, this one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matching: Option<String>,
     /// It has happened.
     #[serde(default)]
     pub done: bool,
@@ -90,7 +96,24 @@ impl FaultKind {
 impl Fault {
     /// Whether another is the same, happened or not.
     pub fn is_like(&self, other: &Self) -> bool {
-        (self.kind, &self.target, self.nth) == (other.kind, &other.target, other.nth)
+        (self.kind, &self.target, self.nth, &self.matching)
+            == (other.kind, &other.target, other.nth, &other.matching)
+    }
+
+    /// Whether it strikes the exchange number `contact` with `target`, which asks for `what`.
+    pub fn strikes(&mut self, target: &str, contact: u32, what: &str) -> bool {
+        if self.done || self.target != target {
+            return false;
+        }
+        self.done = match &self.matching {
+            None => self.nth == contact,
+            Some(pattern) if !matches(pattern, what) => false,
+            Some(_) => {
+                self.nth = self.nth.saturating_sub(1);
+                self.nth == 0
+            }
+        };
+        self.done
     }
 
     /// Reads `KIND:HOST:N` (`lose-connection`, `lose-request`, `reboot`, `reboot-at-start`, `reboot-at-end`, `fail`) and
@@ -121,6 +144,7 @@ impl Fault {
             kind,
             target: target.to_owned(),
             nth: nth.parse().ok().filter(|nth| *nth > 0).ok_or_else(wrong)?,
+            matching: None,
             done: false,
         })
     }

@@ -136,12 +136,7 @@ fn unit<'a>(host: Option<&'a Host>, name: &str) -> Option<&'a Unit> {
 }
 
 fn active_word(unit: Option<&Unit>) -> &'static str {
-    match unit.map(|unit| unit.activity) {
-        Some(Activity::Active) => "active",
-        Some(Activity::Starting | Activity::AutoRestart) => "activating",
-        Some(Activity::Failed) => "failed",
-        Some(Activity::Inactive) | None => "inactive",
-    }
+    unit.map_or("inactive", |unit| unit.activity.word())
 }
 
 fn sub_word(unit: Option<&Unit>) -> &'static str {

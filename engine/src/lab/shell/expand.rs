@@ -135,7 +135,7 @@ fn paths(session: &Session, pattern: &str) -> Vec<String> {
 
 /// Whether a name matches a pattern of `*` and `?`.
 pub fn matches(pattern: &str, name: &str) -> bool {
-    let mut expression = String::from("^");
+    let mut expression = String::from("(?s)^");
     for c in pattern.chars() {
         match c {
             '*' => expression.push_str(".*"),

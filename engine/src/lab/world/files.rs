@@ -85,6 +85,11 @@ impl FileTree {
         }
     }
 
+    /// All entries by path.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.0.iter().map(|(path, entry)| (path.as_str(), entry))
+    }
+
     /// A regular file as text; what is not UTF-8 is replaced.
     pub fn text(&self, path: &str) -> Option<String> {
         let (image, _) = self.file(path).ok()?;

@@ -157,6 +157,18 @@ pub enum Activity {
     Failed,
 }
 
+impl Activity {
+    /// As `systemctl is-active` says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Starting | Self::AutoRestart => "activating",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What runs in a pod: its network namespace and what its containers see.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sandbox {

@@ -6,6 +6,7 @@ mod counters;
 mod files;
 mod launches;
 mod machine;
+mod outcome;
 mod time;
 
 pub use counters::Counters;
