@@ -146,10 +146,11 @@ fn a_timeout_kills_there() {
 fn a_lost_connection_is_no_failed_command_and_comes_back() {
     let Some(sshd) = Sshd::start("") else { return };
     let fleet = fleet(&sshd, 4, [("a", access(sshd.route()))]);
-    let counter = sshd.file("counter");
+    let (counter, go) = (sshd.file("counter"), sshd.file("go"));
     let text = format!(
-        "echo begin; echo ran >>{}; sleep 2; echo end; exit 5",
-        counter.display()
+        "echo begin; echo ran >>{}; until [ -e {} ]; do sleep 0.05; done; echo end; exit 5",
+        counter.display(),
+        go.display()
     );
     let long = launch("long", &text);
     let actor = fleet.actor(&host("a")).unwrap();
@@ -165,6 +166,7 @@ fn a_lost_connection_is_no_failed_command_and_comes_back() {
     });
     assert!(matches!(lost, Err(TransportError::Lost { .. })), "{lost:?}");
     assert_eq!(actor.inquire(&long.marker, 1).unwrap(), InFlight::Running);
+    std::fs::write(&go, "").unwrap();
     let completion = actor
         .attach(&long, (0, 0), &SilentSink, &Cancel::default())
         .unwrap();

@@ -2,10 +2,12 @@
 
 use std::process::Stdio;
 
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::runtime::Handle;
 
 use super::shell::ShellTarget;
-use super::shell::link::{Exchange, LinkEnd, Pumped, Receiver, ShellLink, pump};
+use super::shell::kept::{KeptShell, Shelf};
+use super::shell::link::{Conversation, Exchange, LinkEnd, Pumped, Receiver, ShellLink, pump};
 use super::{Cancel, TransportError};
 use crate::model::Target;
 
@@ -13,12 +15,14 @@ use crate::model::Target;
 pub type LocalTarget = ShellTarget<LocalLink>;
 
 /// The shell of this machine.
-#[derive(Debug)]
 pub struct LocalLink {
     target: Target,
     runtime: Handle,
     variables: Vec<(String, String)>,
+    kept: Shelf<Kept>,
 }
+
+type Kept = KeptShell<ChildStdin, ChildStdout, ChildStderr, Child>;
 
 impl LocalLink {
     /// A link to this machine under the name `target`. The runtime needs its I/O and time drivers.
@@ -27,6 +31,7 @@ impl LocalLink {
             target,
             runtime,
             variables: Vec::new(),
+            kept: Shelf::default(),
         }
     }
 
@@ -51,6 +56,18 @@ impl ShellLink for LocalLink {
     ) -> Result<LinkEnd, TransportError> {
         self.runtime.block_on(self.run(exchange, receiver, cancel))
     }
+
+    fn converse(
+        &self,
+        conversation: &Conversation<'_>,
+        receiver: &mut dyn Receiver,
+        cancel: &Cancel,
+    ) -> Option<Result<LinkEnd, TransportError>> {
+        Some(
+            self.runtime
+                .block_on(self.talk(conversation, receiver, cancel)),
+        )
+    }
 }
 
 impl LocalLink {
@@ -60,12 +77,52 @@ impl LocalLink {
         receiver: &mut dyn Receiver,
         cancel: &Cancel,
     ) -> Result<LinkEnd, TransportError> {
-        let lost = |why: String| TransportError::Lost {
-            target: self.target.clone(),
-            why,
-        };
-        let mut child = tokio::process::Command::new(exchange.words[0])
-            .args(&exchange.words[1..])
+        let (mut child, (stdin, stdout, stderr)) = self.spawn(exchange.words)?;
+        match pump(stdin, stdout, stderr, exchange, receiver, cancel).await {
+            // The shell has nothing left to do but to exit; the runtime collects it.
+            Pumped::Heard => Ok(LinkEnd::Heard),
+            Pumped::Closed => self.ended(&mut child).await,
+            other => Err(self.failed(other)),
+        }
+    }
+
+    async fn talk(
+        &self,
+        conversation: &Conversation<'_>,
+        receiver: &mut dyn Receiver,
+        cancel: &Cancel,
+    ) -> Result<LinkEnd, TransportError> {
+        let (words, deadline) = (conversation.words, conversation.deadline);
+        if let Some(mut shell) = self.kept.take(words).await {
+            let line = conversation.line;
+            return match shell.converse(line, deadline, receiver, cancel).await {
+                Pumped::Heard => {
+                    self.kept.put(shell);
+                    Ok(LinkEnd::Heard)
+                }
+                Pumped::Closed => Ok(LinkEnd::Ended(None)),
+                other => Err(self.failed(other)),
+            };
+        }
+        let (child, streams) = self.spawn(words)?;
+        let mut shell = KeptShell::new(words, streams, child);
+        let lines = [conversation.greeting, conversation.line].concat();
+        match shell.converse(&lines, deadline, receiver, cancel).await {
+            Pumped::Heard => {
+                self.kept.put(shell);
+                Ok(LinkEnd::Heard)
+            }
+            Pumped::Closed => self.ended(&mut shell.holds).await,
+            other => Err(self.failed(other)),
+        }
+    }
+
+    fn spawn(
+        &self,
+        words: &[&str],
+    ) -> Result<(Child, (ChildStdin, ChildStdout, ChildStderr)), TransportError> {
+        let mut child = tokio::process::Command::new(words[0])
+            .args(&words[1..])
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -75,23 +132,34 @@ impl LocalLink {
             .spawn()
             .map_err(|error| TransportError::Unreachable {
                 target: self.target.clone(),
-                why: format!("{} cannot be started: {error}", exchange.words[0]),
+                why: format!("{} cannot be started: {error}", words[0]),
             })?;
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return Err(lost("the shell has no pipes".into()));
-        };
-        match pump(stdin, stdout, stderr, exchange, receiver, cancel).await {
-            // The shell has nothing left to do but to exit; the runtime collects it.
-            Pumped::Heard => Ok(LinkEnd::Heard),
-            Pumped::Closed => match child.wait().await {
-                Ok(status) => Ok(LinkEnd::Ended(status.code())),
-                Err(error) => Err(lost(error.to_string())),
-            },
-            Pumped::Interrupted => Err(TransportError::Interrupted),
-            Pumped::TimedOut => Err(lost("the shell gave no answer in time".into())),
-            Pumped::Failed(error) => Err(lost(error.to_string())),
+        match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+            (Some(stdin), Some(stdout), Some(stderr)) => Ok((child, (stdin, stdout, stderr))),
+            _ => Err(self.lost("the shell has no pipes")),
+        }
+    }
+
+    async fn ended(&self, child: &mut Child) -> Result<LinkEnd, TransportError> {
+        match child.wait().await {
+            Ok(status) => Ok(LinkEnd::Ended(status.code())),
+            Err(error) => Err(self.lost(error.to_string())),
+        }
+    }
+
+    fn failed(&self, pumped: Pumped) -> TransportError {
+        match pumped {
+            Pumped::Interrupted => TransportError::Interrupted,
+            Pumped::TimedOut => self.lost("the shell gave no answer in time"),
+            Pumped::Failed(error) => self.lost(error.to_string()),
+            Pumped::Heard | Pumped::Closed => self.lost("the shell ended"),
+        }
+    }
+
+    fn lost(&self, why: impl Into<String>) -> TransportError {
+        TransportError::Lost {
+            target: self.target.clone(),
+            why: why.into(),
         }
     }
 }

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use openssh::{Error as SshError, Session, Stdio};
+use openssh::{ChildStderr, ChildStdin, ChildStdout, Error as SshError, Session, Stdio};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::shell::ShellTarget;
-use super::shell::link::{Exchange, LinkEnd, Pumped, Receiver, ShellLink, pump};
+use super::shell::kept::{KeptShell, Shelf};
+use super::shell::link::{Conversation, Exchange, LinkEnd, Pumped, Receiver, ShellLink, pump};
 use super::{Cancel, SshRoute, TransportError};
 use crate::model::Target;
 
@@ -31,7 +32,7 @@ pub type SshTarget = ShellTarget<SshLink>;
 const SESSIONS: usize = 8;
 
 /// How long we go on asking for a session that the server refuses because it has too many.
-const SESSION_PATIENCE: Duration = Duration::from_secs(20);
+const SESSION_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The longest directory in which a control socket has room: a Unix socket's path has at most 104 bytes
 /// (108 on Linux), of which ssh needs 56 for its own names.
@@ -116,7 +117,11 @@ struct SshCore {
     connection: Mutex<Option<Arc<Connection>>>,
     connecting: tokio::sync::Mutex<()>,
     sessions: Semaphore,
+    kept: Shelf<Kept>,
 }
+
+/// A shell that stays, with the session that it runs in.
+type Kept = KeptShell<ChildStdin, ChildStdout, ChildStderr, Opened>;
 
 impl SshLink {
     /// A link by this route. Connects at the first use. The runtime needs its I/O and time drivers.
@@ -128,6 +133,7 @@ impl SshLink {
             connection: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             sessions: Semaphore::new(SESSIONS),
+            kept: Shelf::default(),
         });
         lock(&core.pool.links).push(Arc::downgrade(&core));
         Self { core, runtime }
@@ -136,6 +142,7 @@ impl SshLink {
     /// Ends the connection. What was started detached goes on; the next use connects again.
     pub fn close(&self) {
         let connection = lock(&self.core.connection).take();
+        self.core.kept.retain(|_| false);
         if let Some(connection) = connection.and_then(Arc::into_inner) {
             // Where the master no longer answers there is nothing left to end.
             let _ = self.runtime.block_on(connection.session.close());
@@ -157,6 +164,18 @@ impl ShellLink for SshLink {
         self.runtime
             .block_on(self.core.run(exchange, receiver, cancel))
     }
+
+    fn converse(
+        &self,
+        conversation: &Conversation<'_>,
+        receiver: &mut dyn Receiver,
+        cancel: &Cancel,
+    ) -> Option<Result<LinkEnd, TransportError>> {
+        Some(
+            self.runtime
+                .block_on(self.core.talk(conversation, receiver, cancel)),
+        )
+    }
 }
 
 impl SshCore {
@@ -166,69 +185,124 @@ impl SshCore {
         receiver: &mut dyn Receiver,
         cancel: &Cancel,
     ) -> Result<LinkEnd, TransportError> {
-        let command = line(exchange.words).ok_or_else(|| TransportError::Refused {
-            target: self.target.clone(),
-            why: "a NUL byte cannot be part of a user's name".into(),
-        })?;
-        let open = async {
-            let slot = self.sessions.acquire().await;
-            self.open(&command).await.map(|opened| (slot, opened))
+        let opening = async {
+            let slot = self.slot().await;
+            self.open(exchange.words).await.map(|opened| (slot, opened))
         };
-        let (_slot, (connection, mut child)) = tokio::select! {
-            opened = open => opened?,
+        let (_slot, (opened, (stdin, stdout, stderr))) = tokio::select! {
+            opened = opening => opened?,
             () = cancel.at_once() => return Err(TransportError::Interrupted),
-        };
-        let (Some(stdin), Some(stdout), Some(stderr)) = (
-            child.stdin().take(),
-            child.stdout().take(),
-            child.stderr().take(),
-        ) else {
-            return Err(self.lost("the session has no pipes"));
         };
         match pump(stdin, stdout, stderr, exchange, receiver, cancel).await {
             Pumped::Heard => Ok(LinkEnd::Heard),
-            Pumped::Closed => match child.wait().await {
-                Ok(status) => Ok(LinkEnd::Ended(status.code())),
-                // The library's word for exit status 127.
-                Err(SshError::Remote(_)) => Ok(LinkEnd::Ended(Some(127))),
-                Err(error) => {
-                    self.forget(&connection);
-                    Err(self.lost(&master::chain(&error)))
-                }
-            },
-            Pumped::Interrupted => Err(TransportError::Interrupted),
-            Pumped::TimedOut => {
-                self.forget(&connection);
-                Err(self.lost("no answer came in time"))
+            Pumped::Closed => self.ended(opened).await,
+            other => Err(self.failed(&opened.0, other)),
+        }
+    }
+
+    async fn talk(
+        &self,
+        conversation: &Conversation<'_>,
+        receiver: &mut dyn Receiver,
+        cancel: &Cancel,
+    ) -> Result<LinkEnd, TransportError> {
+        let (words, deadline) = (conversation.words, conversation.deadline);
+        let beginning = async {
+            let slot = self.slot().await;
+            if let Some(shell) = self.kept.take(words).await {
+                return Ok((slot, shell, false));
             }
-            Pumped::Failed(error) => {
+            let (opened, streams) = self.open(words).await?;
+            Ok((slot, KeptShell::new(words, streams, opened), true))
+        };
+        let (_slot, mut shell, fresh) = tokio::select! {
+            begun = beginning => begun?,
+            () = cancel.at_once() => return Err(TransportError::Interrupted),
+        };
+        let greeting = if fresh { conversation.greeting } else { &[] };
+        let lines = [greeting, conversation.line].concat();
+        match shell.converse(&lines, deadline, receiver, cancel).await {
+            Pumped::Heard => {
+                self.kept.put(shell);
+                Ok(LinkEnd::Heard)
+            }
+            Pumped::Closed if fresh => self.ended(shell.holds).await,
+            Pumped::Closed => Ok(LinkEnd::Ended(None)),
+            other => Err(self.failed(&shell.holds.0, other)),
+        }
+    }
+
+    /// The right to use one more session.
+    async fn slot(&self) -> SemaphorePermit<'_> {
+        self.sessions
+            .acquire()
+            .await
+            .expect("nobody closes this semaphore")
+    }
+
+    async fn ended(&self, (connection, child): Opened) -> Result<LinkEnd, TransportError> {
+        match child.wait().await {
+            Ok(status) => Ok(LinkEnd::Ended(status.code())),
+            // The library's word for exit status 127.
+            Err(SshError::Remote(_)) => Ok(LinkEnd::Ended(Some(127))),
+            Err(error) => {
                 self.forget(&connection);
-                Err(self.lost(&error.to_string()))
+                Err(self.lost(&master::chain(&error)))
             }
         }
     }
 
+    fn failed(&self, connection: &Arc<Connection>, pumped: Pumped) -> TransportError {
+        let why = match pumped {
+            Pumped::Interrupted => return TransportError::Interrupted,
+            Pumped::TimedOut => "no answer came in time".to_owned(),
+            Pumped::Failed(error) => error.to_string(),
+            Pumped::Heard | Pumped::Closed => "the session ended".to_owned(),
+        };
+        self.forget(connection);
+        self.lost(&why)
+    }
+
     /// Opens a session for this command. As long as its input has not been sent the command does nothing, so
     /// a failure here means that nothing was started, and opening again is safe.
-    async fn open(&self, command: &str) -> Result<Opened, TransportError> {
+    async fn open(&self, words: &[&str]) -> Result<(Opened, Streams), TransportError> {
+        let command = line(words).ok_or_else(|| TransportError::Refused {
+            target: self.target.clone(),
+            why: "a NUL byte cannot be part of a user's name".into(),
+        })?;
+        // Shells that wait count as well.
+        while self.kept.len() > self.sessions.available_permits() && self.kept.drop_one() {}
         let begin = Instant::now();
         let mut reconnected = false;
         loop {
             let connection = self.connected().await?;
-            let opened = Session::to_raw_command(InUse(connection.clone()), command)
+            let opened = Session::to_raw_command(InUse(connection.clone()), &command)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
                 .await;
             match opened {
-                Ok(child) => return Ok((connection, child)),
+                Ok(mut child) => {
+                    let streams = (
+                        child.stdin().take(),
+                        child.stdout().take(),
+                        child.stderr().take(),
+                    );
+                    return match streams {
+                        (Some(stdin), Some(stdout), Some(stderr)) => {
+                            Ok(((connection, child), (stdin, stdout, stderr)))
+                        }
+                        _ => Err(self.lost("the session has no pipes")),
+                    };
+                }
                 Err(SshError::Disconnected) if !reconnected => {
                     reconnected = true;
                     self.forget(&connection);
                 }
                 // A server may allow fewer sessions than we want; those in use end.
                 Err(SshError::SshMux(_)) if begin.elapsed() < SESSION_PATIENCE => {
+                    self.kept.retain(|_| false);
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 Err(error) => {
@@ -263,14 +337,21 @@ impl SshCore {
     /// Takes the connection away if nobody uses it.
     fn take_idle(&self) -> Option<Arc<Connection>> {
         let mut connection = lock(&self.connection);
+        // A shell that waits holds it, but uses it no more than nobody does.
+        let users = 1 + USES_OF_A_SHELL * self.kept.len();
         let idle = connection
             .as_ref()
-            .is_some_and(|connection| Arc::strong_count(connection) == 1);
-        if idle { connection.take() } else { None }
+            .is_some_and(|connection| Arc::strong_count(connection) == users);
+        if !idle {
+            return None;
+        }
+        self.kept.retain(|_| false);
+        connection.take()
     }
 
     /// The next use connects again.
     fn forget(&self, lost: &Arc<Connection>) {
+        self.kept.retain(|shell| !Arc::ptr_eq(&shell.holds.0, lost));
         let mut connection = lock(&self.connection);
         if connection
             .as_ref()
@@ -308,6 +389,11 @@ impl Deref for InUse {
 }
 
 type Opened = (Arc<Connection>, openssh::Child<InUse>);
+
+/// How often an [`Opened`] counts its connection: itself, and in [`InUse`].
+const USES_OF_A_SHELL: usize = 2;
+
+type Streams = (ChildStdin, ChildStdout, ChildStderr);
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

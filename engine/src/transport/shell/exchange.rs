@@ -1,58 +1,95 @@
-//! The form of every exchange: one line that carries a script and its arguments, then the input; an answer
-//! framed by a random word.
+//! The form of every exchange: one line that carries a call with its variables and arguments; an answer framed by a
+//! random word.
 //!
-//! The script travels on standard input, so that the login shell (whatever it is) and the list of processes
-//! see only [`BOOT`], nothing has to fit into an argument, and no secret shows in `ps`.
+//! Everything travels on standard input, so that the login shell (whatever it is) and the list of processes see only
+//! [`ONCE`] or [`SERVE`], nothing has to fit into an argument, and no secret shows in `ps`.
 
+use super::library::Library;
 use super::link::{Heard, Receiver};
 use super::quote::line_word;
 use crate::transport::Stream;
 
-/// Reads one line byte by byte (as POSIX wants of `read` on a pipe), so that the rest is left to the script.
-/// Nothing runs if the line does not come to its end: the connection was lost before.
-pub(super) const BOOT: &str = r#"n=$(printf "\nx");n=${n%x};IFS= read -r l&&eval "$l""#;
+/// A shell for one exchange. Reads one line byte by byte (as POSIX wants of `read` on a pipe), so that the rest, the
+/// input, is left to the call. Nothing runs if the line does not come to its end: the connection was lost before.
+pub(super) const ONCE: &str = r#"unset n l;n=$(printf "\nx");n=${n%x};IFS= read -r l&&eval "$l""#;
 
-/// A script with its variables and arguments, ready to be sent.
-#[derive(Debug)]
-pub(super) struct Letter {
-    /// What goes to standard input.
-    pub input: Vec<u8>,
-    /// The word that frames the answer.
-    pub nonce: String,
+/// A shell for many exchanges, each a line. `TMOUT` would end it while it waits.
+pub(super) const SERVE: &str =
+    r#"unset n l TMOUT;n=$(printf "\nx");n=${n%x};while IFS= read -r l;do eval "$l";done"#;
+
+/// The longest input that goes into the line of an exchange, in bytes; a shell reads lines byte by byte.
+const LONGEST_INLINE: usize = 32 << 10;
+
+/// A call of a function on the target.
+pub(super) struct Call<'a> {
+    /// The function.
+    pub function: &'static str,
+    /// Its arguments.
+    pub arguments: &'a [&'a str],
+    /// Variables that it knows.
+    pub variables: &'a [(&'a str, &'a str)],
+    /// Tools that must be there.
+    pub tools: &'a [&'static str],
+    /// Its input, in parts.
+    pub input: &'a [&'a [u8]],
 }
 
 /// A text holds a NUL byte, which no shell word can.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HasNul;
 
-/// Writes a letter: `script` runs with `variables` set and with `arguments` as its positional parameters after
-/// the nonce; `input` is left for it on its standard input.
-pub(super) fn letter(
-    script: &str,
-    variables: &[(&str, &str)],
-    arguments: &[&str],
-    input: &[&[u8]],
-) -> Result<Letter, HasNul> {
-    let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let mut line = format!("set -- '{nonce}'");
-    for argument in arguments {
-        line.push(' ');
-        line.push_str(&line_word(argument).ok_or(HasNul)?);
+impl Call<'_> {
+    /// What goes to the standard input of [`ONCE`].
+    pub fn for_once(&self, library: &Library, nonce: &str) -> Result<Vec<u8>, HasNul> {
+        let mut line = library.line.clone();
+        self.write(&mut line, nonce)?;
+        line.push('\n');
+        let mut bytes = line.into_bytes();
+        for part in self.input {
+            bytes.extend_from_slice(part);
+        }
+        Ok(bytes)
     }
-    for (name, value) in variables {
-        line.push_str(&format!("; {name}={}", line_word(value).ok_or(HasNul)?));
+
+    /// The line that goes to [`SERVE`], which knows the library already; none if the input does not go into it.
+    pub fn for_served(&self, nonce: &str) -> Result<Option<String>, HasNul> {
+        let length: usize = self.input.iter().map(|part| part.len()).sum();
+        if length > LONGEST_INLINE {
+            return Ok(None);
+        }
+        // A subshell, so that nothing of it stays.
+        let mut line = "(inline=yes".to_owned();
+        for (place, part) in self.input.iter().enumerate() {
+            let Some(word) = std::str::from_utf8(part).ok().and_then(line_word) else {
+                return Ok(None);
+            };
+            line.push_str(&format!("; given_{}={word}", place + 1));
+        }
+        line.push_str("; ");
+        self.write(&mut line, nonce)?;
+        line.push_str(&format!(
+            ") </dev/null; ended \"$?\" {nonce} {}\n",
+            self.function
+        ));
+        Ok(Some(line))
     }
-    line.push_str("; eval ");
-    line.push_str(&line_word(script).ok_or(HasNul)?);
-    line.push('\n');
-    let mut bytes = line.into_bytes();
-    for part in input {
-        bytes.extend_from_slice(part);
+
+    fn write(&self, line: &mut String, nonce: &str) -> Result<(), HasNul> {
+        line.push_str(&format!("nonce={nonce}"));
+        for (name, value) in self.variables {
+            line.push_str(&format!("; {name}={}", line_word(value).ok_or(HasNul)?));
+        }
+        line.push_str("; begin");
+        if !self.tools.is_empty() {
+            line.push_str(&format!("; need {}", self.tools.join(" ")));
+        }
+        line.push_str(&format!("; {}", self.function));
+        for argument in self.arguments {
+            line.push(' ');
+            line.push_str(&line_word(argument).ok_or(HasNul)?);
+        }
+        Ok(())
     }
-    Ok(Letter {
-        input: bytes,
-        nonce,
-    })
 }
 
 /// Takes the body of an answer while it comes.

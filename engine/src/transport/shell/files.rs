@@ -6,9 +6,6 @@ use super::{Nothing, Question, ShellLink, ShellTarget};
 use crate::model::{FileImage, FileState, TargetPath};
 use crate::transport::{Cancel, FILE_LIMIT, FileKind, FileStat, Stream, TransportError};
 
-const LOOK: &str = include_str!("scripts/look.sh");
-const REPLACE: &str = include_str!("scripts/replace.sh");
-
 const TOOLS_TO_LOOK: &[&str] = &["stat", "readlink", "head", "id", "tr"];
 const TOOLS_TO_REPLACE: &[&str] = &[
     "stat", "readlink", "head", "id", "tr", "mkdir", "cat", "wc", "tail", "mv", "ln", "rm",
@@ -24,8 +21,7 @@ const PERMISSIONS: u32 = 0o7777;
 impl<L: ShellLink> ShellTarget<L> {
     pub(super) fn look(&self, path: &TargetPath) -> Result<Option<FileStat>, TransportError> {
         let cancel = Cancel::default();
-        self.require(TOOLS_TO_LOOK, &cancel)?;
-        let question = Question::new(LOOK).arguments(&["stat", path.as_str(), "0"]);
+        let question = Question::new("look", &["stat", path.as_str(), "0"]).tools(TOOLS_TO_LOOK);
         let words = self.ask(&question, &mut Nothing, &cancel)?;
         if words == "absent" {
             return Ok(None);
@@ -36,9 +32,8 @@ impl<L: ShellLink> ShellTarget<L> {
 
     pub(super) fn read(&self, path: &TargetPath) -> Result<FileState, TransportError> {
         let cancel = Cancel::default();
-        self.require(TOOLS_TO_LOOK, &cancel)?;
         let limit = FILE_LIMIT.to_string();
-        let question = Question::new(LOOK).arguments(&["read", path.as_str(), &limit]);
+        let question = Question::new("look", &["read", path.as_str(), &limit]).tools(TOOLS_TO_LOOK);
         for _ in 0..READ_ATTEMPTS {
             let mut content = Content(Vec::new());
             let words = self.ask(&question, &mut content, &cancel)?;
@@ -73,7 +68,6 @@ impl<L: ShellLink> ShellTarget<L> {
         wanted: &FileState,
     ) -> Result<(), TransportError> {
         let cancel = Cancel::default();
-        self.require(TOOLS_TO_REPLACE, &cancel)?;
         let (expected_length, expected_facts) = match expected {
             FileState::Absent => ("-".to_owned(), String::new()),
             FileState::Present(image) => (
@@ -99,10 +93,12 @@ impl<L: ShellLink> ShellTarget<L> {
         };
         let mut arguments = vec![path.as_str(), &expected_length, &expected_facts];
         arguments.extend(wanted_words.iter().map(String::as_str));
-        let question = Question::new(REPLACE).arguments(&arguments).input(&[
-            expected.content().unwrap_or_default(),
-            wanted.content().unwrap_or_default(),
-        ]);
+        let question = Question::new("replace", &arguments)
+            .tools(TOOLS_TO_REPLACE)
+            .input(&[
+                expected.content().unwrap_or_default(),
+                wanted.content().unwrap_or_default(),
+            ]);
         match self.ask(&question, &mut Nothing, &cancel)?.as_str() {
             "done" => Ok(()),
             "changed" => Err(TransportError::Changed {

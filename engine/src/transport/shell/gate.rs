@@ -7,14 +7,19 @@
 //! writes the name of its own epoch there and then refuses to go on if it sees a higher one, so that of two
 //! engines at least the older one sees the newer, without a lock.
 //!
-//! Limits. The wrapper is in a session of its own, which a login manager that kills all processes of a user at
-//! logout (logind.conf(5), KillUserProcesses; never root's) does not respect. A process that leaves the
+//! Where systemd runs the host, the wrapper is a transient unit (`scripts/unit.sh`): root's always, another user's if
+//! that user lingers. Elsewhere it is a process of the session that started it.
+//!
+//! Limits. Such a process ends with its session where a login manager kills all that a user leaves behind at logout
+//! (logind.conf(5), KillUserProcesses). A process that leaves the
 //! command's process group is not reached by a timeout. A target whose markers were deleted cannot tell a
 //! command that ran from one that never did.
 
+use std::time::Duration;
+
 use super::exchange::Body;
 use super::probe::parse_exit;
-use super::{FUNCTIONS, Nothing, Question, SUPERVISE, ShellLink, ShellTarget, TOOLS_TO_RUN, quote};
+use super::{Nothing, Question, ShellLink, ShellTarget, TOOLS_TO_RUN, quote};
 use super::{PATIENCE, seconds};
 use crate::model::OperationId;
 use crate::transport::{
@@ -22,28 +27,27 @@ use crate::transport::{
     Stream, TransportError,
 };
 
-const MARKER: &str = include_str!("scripts/marker.sh");
-const GATE: &str = include_str!("scripts/gate.sh");
-
 const TOOLS_FOR_GATE: &[&str] = &[
     "head", "wc", "tail", "ln", "mv", "rm", "mkdir", "ls", "sync",
 ];
+
+/// A command that takes longer than this is followed while it runs (`doze` in supervise.sh). Part of its time limit.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// Markers that are forgotten in one exchange.
+const FORGOTTEN_AT_ONCE: usize = 500;
 
 /// Words and environment of a launched command pass through the environment of its wrapper, where Linux
 /// allows 128 KiB a string.
 const COMMAND_LIMIT: usize = 120 << 10;
 
 impl<L: ShellLink> ShellTarget<L> {
-    fn gate_question<'a>(
-        &'a self,
-        cancel: &Cancel,
-        arguments: &[&'a str],
-    ) -> Result<Question<'a>, TransportError> {
-        self.require(TOOLS_TO_RUN, cancel)?;
-        self.require(TOOLS_FOR_GATE, cancel)?;
-        let mut all = vec![self.marker_directory.as_deref().unwrap_or_default()];
-        all.extend(arguments);
-        Ok(Question::new(MARKER).arguments(&all))
+    fn gate_question<'a>(&'a self, function: &'static str, arguments: &[&'a str]) -> Question<'a> {
+        let top = self.marker_directory.as_deref().unwrap_or_default();
+        Question::new(function, arguments)
+            .tools(TOOLS_TO_RUN)
+            .tools(TOOLS_FOR_GATE)
+            .variables(&[("top", top)])
     }
 
     pub(super) fn pass_gate(
@@ -70,26 +74,20 @@ impl<L: ShellLink> ShellTarget<L> {
                 command.len().max(exports.len())
             )));
         }
-        let wrapper = [FUNCTIONS, GATE].concat();
         let stdin = launch.command.stdin.as_deref().unwrap_or_default();
-        let (exact, whole) = seconds(launch.timeout);
+        let (exact, whole) = seconds(launch.timeout.map(|timeout| timeout.saturating_sub(MOMENT)));
         let (attempt, epoch) = (launch.attempt.to_string(), launch.epoch.to_string());
         let (length, limit) = (stdin.len().to_string(), OUTPUT_LIMIT.to_string());
         let mode = if launch.detach { "detach" } else { "follow" };
         let marker = launch.marker.as_str();
         let question = self
             .gate_question(
-                cancel,
+                "launch",
                 &[
-                    "launch", marker, &attempt, &epoch, &exact, &whole, &length, mode, &limit,
+                    marker, &attempt, &epoch, &exact, &whole, &length, mode, &limit,
                 ],
-            )?
-            .variables(&[
-                ("supervise", SUPERVISE),
-                ("wrapper", &wrapper),
-                ("command", &command),
-                ("exports", &exports),
-            ])
+            )
+            .variables(&[("command", &command), ("exports", &exports)])
             .input(&[stdin])
             .deadline(launch.detach.then_some(PATIENCE));
         let mut frames = Frames::new((0, 0), sink);
@@ -104,8 +102,7 @@ impl<L: ShellLink> ShellTarget<L> {
     ) -> Result<InFlight, TransportError> {
         let cancel = Cancel::default();
         let (attempt, limit) = (attempt.to_string(), OUTPUT_LIMIT.to_string());
-        let question =
-            self.gate_question(&cancel, &["inquire", marker.as_str(), &attempt, &limit])?;
+        let question = self.gate_question("inquire", &[marker.as_str(), &attempt, &limit]);
         let mut frames = Frames::new((0, 0), &SilentSink);
         let words = self.ask(&question, &mut frames, &cancel)?;
         match words.as_str() {
@@ -130,10 +127,7 @@ impl<L: ShellLink> ShellTarget<L> {
     ) -> Result<Completion, TransportError> {
         let (attempt, limit) = (launch.attempt.to_string(), OUTPUT_LIMIT.to_string());
         let question = self
-            .gate_question(
-                cancel,
-                &["attach", launch.marker.as_str(), &attempt, &limit],
-            )?
+            .gate_question("attach", &[launch.marker.as_str(), &attempt, &limit])
             .deadline(None);
         let mut frames = Frames::new(seen, sink);
         let words = self.ask(&question, &mut frames, cancel)?;
@@ -142,13 +136,15 @@ impl<L: ShellLink> ShellTarget<L> {
 
     pub(super) fn forget_markers(&self, markers: &[OperationId]) -> Result<(), TransportError> {
         let cancel = Cancel::default();
-        let mut arguments = vec!["forget"];
-        arguments.extend(markers.iter().map(OperationId::as_str));
-        let question = self.gate_question(&cancel, &arguments)?;
-        match self.ask(&question, &mut Nothing, &cancel)?.as_str() {
-            "done" => Ok(()),
-            words => Err(self.puzzled(words)),
+        for some in markers.chunks(FORGOTTEN_AT_ONCE) {
+            let names: Vec<&str> = some.iter().map(OperationId::as_str).collect();
+            let question = self.gate_question("forget", &names);
+            match self.ask(&question, &mut Nothing, &cancel)?.as_str() {
+                "done" => {}
+                words => return Err(self.puzzled(words)),
+            }
         }
+        Ok(())
     }
 
     /// `started`, `ended STDOUT STDERR HOW`, or `unknown WORDS`, which becomes a lost effect: the executor asks.

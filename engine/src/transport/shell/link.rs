@@ -44,6 +44,20 @@ pub struct Exchange<'a> {
     pub deadline: Option<Duration>,
 }
 
+/// One exchange with a shell that stays for more.
+#[derive(Debug)]
+pub struct Conversation<'a> {
+    /// Program and arguments of the shell, as in [`Exchange::words`]: it reads lines from its standard input and
+    /// executes each until that ends.
+    pub words: &'a [&'a str],
+    /// What a new shell is sent before its first line.
+    pub greeting: &'a [u8],
+    /// The line of this exchange, with its line feed.
+    pub line: &'a [u8],
+    /// The answer must be complete within this time; none waits for ever.
+    pub deadline: Option<Duration>,
+}
+
 /// A way to a POSIX shell.
 pub trait ShellLink: Send + Sync {
     /// Where it leads.
@@ -60,6 +74,23 @@ pub trait ShellLink: Send + Sync {
         receiver: &mut dyn Receiver,
         cancel: &Cancel,
     ) -> Result<LinkEnd, TransportError>;
+
+    /// The same with a shell that stays: one from an earlier conversation with the same words if it still lives and
+    /// nobody else uses it, else a new one. None if this link keeps no shells; then everything is an exchange.
+    ///
+    /// A shell that gave no whole answer is never used again. [`LinkEnd::Ended`] with a status is said only of a new
+    /// shell: nobody knows whether one that had waited got the line.
+    ///
+    /// # Errors
+    /// As [`ShellLink::exchange`].
+    fn converse(
+        &self,
+        _conversation: &Conversation<'_>,
+        _receiver: &mut dyn Receiver,
+        _cancel: &Cancel,
+    ) -> Option<Result<LinkEnd, TransportError>> {
+        None
+    }
 }
 
 /// How the moving of bytes ended.
@@ -86,12 +117,6 @@ pub(in crate::transport) async fn pump(
     receiver: &mut dyn Receiver,
     cancel: &Cancel,
 ) -> Pumped {
-    let deadline = async {
-        match exchange.deadline {
-            Some(deadline) => tokio::time::sleep(deadline).await,
-            None => std::future::pending().await,
-        }
-    };
     let feed = async move {
         let mut stdin = stdin;
         // A command need not read its input: that it closed the pipe is not our failure.
@@ -104,11 +129,20 @@ pub(in crate::transport) async fn pump(
         pumped = feed => pumped,
         pumped = listen(stdout, stderr, receiver) => pumped,
         () = cancel.at_once() => Pumped::Interrupted,
-        () = deadline => Pumped::TimedOut,
+        () = patience(exchange.deadline) => Pumped::TimedOut,
     }
 }
 
-async fn listen(
+/// Completes when the time is up.
+pub(super) async fn patience(deadline: Option<Duration>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Hands what comes to the receiver until it has heard everything or both outputs end.
+pub(super) async fn listen(
     mut stdout: impl AsyncRead + Unpin,
     mut stderr: impl AsyncRead + Unpin,
     receiver: &mut dyn Receiver,

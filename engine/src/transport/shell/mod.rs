@@ -2,12 +2,18 @@
 //! busybox ash, bash): local, ssh, and whatever else gives a [`ShellLink`].
 //!
 //! `exchange.rs` frames requests and answers, `quote.rs` is the only place where text becomes shell words,
-//! `scripts/` is what runs on the target: `probe.sh`, `look.sh`, `replace.sh`, and for the gate `marker.sh`
-//! (the engine's side) and `gate.sh` (the wrapper that outlives us).
+//! `library.rs` holds what runs on the target, functions in `scripts/`: `probe.sh`, `look.sh`, `replace.sh`, and for
+//! the gate `marker.sh` (the engine's side) and `gate.sh` (the wrapper that outlives us).
+//!
+//! Where a link can keep a shell (`kept.rs`), all exchanges but probes go to one that knows the functions already.
+//! A probe's output is the exchange's own, and what a probe leaves behind could still write there in a later one: it
+//! gets a shell for itself. So does an input that is too long for a line, or no text.
 
 mod exchange;
 mod files;
 mod gate;
+pub(super) mod kept;
+mod library;
 pub mod link;
 mod probe;
 mod quote;
@@ -22,15 +28,14 @@ use crate::transport::{
     Program, Stream, TransportError,
 };
 
-use exchange::{BOOT, Body, Decoder, letter};
+use exchange::{Body, Call, Decoder, ONCE, SERVE};
+use library::Library;
 pub use link::ShellLink;
-use link::{Exchange, LinkEnd};
+use link::{Conversation, Exchange, LinkEnd};
 pub(super) use quote::word as quote_word;
 
-const FRAME: &str = include_str!("scripts/frame.sh");
-const FUNCTIONS: &str = include_str!("scripts/functions.sh");
-const SUPERVISE: &str = include_str!("scripts/supervise.sh");
-const TOOLS: &str = include_str!("scripts/tools.sh");
+/// What `ended` (frame.sh) says of a call that was killed.
+const DIED: &str = "died";
 
 /// What a target must have for any work at all: POSIX tools, and `setsid` (util-linux or busybox).
 const TOOLS_TO_RUN: &[&str] = &["setsid", "sleep", "tr", "cat", "id"];
@@ -85,35 +90,14 @@ impl<L: ShellLink> ShellTarget<L> {
         }
     }
 
-    /// Checks once per target that the tools are there.
-    fn require(&self, tools: &[&'static str], cancel: &Cancel) -> Result<(), TransportError> {
-        let wanted: Vec<&'static str> = {
-            let found = self.found.lock().unwrap_or_else(|e| e.into_inner());
-            tools
-                .iter()
-                .filter(|tool| !found.contains(*tool))
-                .copied()
-                .collect()
-        };
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let words = self.ask(
-            &Question::new(TOOLS).arguments(&wanted),
-            &mut Nothing,
-            cancel,
-        )?;
-        match words.strip_prefix("missing") {
-            Some("") => {
-                let mut found = self.found.lock().unwrap_or_else(|e| e.into_inner());
-                found.extend(wanted);
-                Ok(())
-            }
-            Some(missing) => Err(self.refused(format!(
-                "the target lacks{missing}; install coreutils and util-linux (or busybox with these applets)"
-            ))),
-            None => Err(self.puzzled(&words)),
-        }
+    /// Those of the tools that nobody has looked for on this target yet.
+    fn unknown(&self, tools: &[&'static str]) -> Vec<&'static str> {
+        let found = self.found.lock().unwrap_or_else(|e| e.into_inner());
+        tools
+            .iter()
+            .filter(|tool| !found.contains(*tool))
+            .copied()
+            .collect()
     }
 
     /// One exchange; gives the words at the end of the answer. `refused …` has become an error.
@@ -123,42 +107,72 @@ impl<L: ShellLink> ShellTarget<L> {
         body: &mut dyn Body,
         cancel: &Cancel,
     ) -> Result<String, TransportError> {
-        let script = [FRAME, FUNCTIONS, question.script].concat();
-        let letter = letter(
-            &script,
-            &question.variables,
-            &question.arguments,
-            &question.input,
-        )
-        .map_err(|_| {
-            self.refused(
-                "a NUL byte cannot be part of a command, an argument, a variable or a path",
-            )
-        })?;
-        let become_words: &[&str] = match &self.become_user {
-            Some(user) => &["sudo", "-n", "-H", "-u", user, "--"],
-            None => &[],
+        let tools = self.unknown(&question.tools);
+        let call = Call {
+            function: question.function,
+            arguments: &question.arguments,
+            variables: &question.variables,
+            tools: &tools,
+            input: &question.input,
         };
-        let words = [become_words, &["sh", "-c", BOOT]].concat();
-        let mut decoder = Decoder::new(&letter.nonce, body);
-        let end = self.link.exchange(
-            &Exchange {
-                words: &words,
-                input: &letter.input,
-                deadline: question.deadline,
-            },
-            &mut decoder,
-            cancel,
-        )?;
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        let mut decoder = Decoder::new(&nonce, body);
+        let end = self.send(question, &call, &nonce, &mut decoder, cancel)?;
         let (began, noise) = (decoder.began(), decoder.noise());
         match decoder.words() {
             Some(words) => match words.strip_prefix("refused ") {
                 Some(why) => Err(self.refused(why.trim())),
-                None => Ok(words.trim_end().to_owned()),
+                None if words == DIED => {
+                    Err(self.lost("the shell there ended before its answer was complete"))
+                }
+                None => {
+                    let mut found = self.found.lock().unwrap_or_else(|e| e.into_inner());
+                    found.extend(tools);
+                    Ok(words.trim_end().to_owned())
+                }
             },
             None if began => Err(self.lost("the shell there ended before its answer was complete")),
             None => Err(self.never_began(&end, &noise)),
         }
+    }
+
+    /// Sends a call to a shell that stays, or to one of its own.
+    fn send(
+        &self,
+        question: &Question<'_>,
+        call: &Call<'_>,
+        nonce: &str,
+        decoder: &mut Decoder<'_>,
+        cancel: &Cancel,
+    ) -> Result<LinkEnd, TransportError> {
+        let has_nul = |_| {
+            self.refused(
+                "a NUL byte cannot be part of a command, an argument, a variable or a path",
+            )
+        };
+        let become_words: &[&str] = match &self.become_user {
+            Some(user) => &["sudo", "-n", "-H", "-u", user, "--"],
+            None => &[],
+        };
+        if question.shared
+            && let Some(line) = call.for_served(nonce).map_err(has_nul)?
+        {
+            let conversation = Conversation {
+                words: &[become_words, &["sh", "-c", SERVE]].concat(),
+                greeting: &question.library.greeting(),
+                line: line.as_bytes(),
+                deadline: question.deadline,
+            };
+            if let Some(end) = self.link.converse(&conversation, decoder, cancel) {
+                return end;
+            }
+        }
+        let exchange = Exchange {
+            words: &[become_words, &["sh", "-c", ONCE]].concat(),
+            input: &call.for_once(question.library, nonce).map_err(has_nul)?,
+            deadline: question.deadline,
+        };
+        self.link.exchange(&exchange, decoder, cancel)
     }
 
     /// The script has not begun: sudo said no, or there is no shell.
@@ -220,7 +234,11 @@ impl<L: ShellLink> ShellTarget<L> {
 
 /// What is asked of the target.
 struct Question<'a> {
-    script: &'a str,
+    library: &'static Library,
+    function: &'static str,
+    /// Whether a shell that stays may answer.
+    shared: bool,
+    tools: Vec<&'static str>,
     variables: Vec<(&'a str, &'a str)>,
     arguments: Vec<&'a str>,
     input: Vec<&'a [u8]>,
@@ -228,23 +246,36 @@ struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    fn new(script: &'a str) -> Self {
+    /// A call of a function of the whole library.
+    fn new(function: &'static str, arguments: &[&'a str]) -> Self {
         Self {
-            script,
+            library: &library::ALL,
+            function,
+            shared: true,
+            tools: Vec::new(),
             variables: Vec::new(),
-            arguments: Vec::new(),
+            arguments: arguments.to_vec(),
             input: Vec::new(),
             deadline: Some(PATIENCE),
         }
     }
 
-    fn variables(mut self, variables: &[(&'a str, &'a str)]) -> Self {
-        self.variables = variables.to_vec();
+    /// A probe.
+    fn probe(arguments: &[&'a str]) -> Self {
+        Self {
+            library: &library::PROBES,
+            shared: false,
+            ..Self::new("probe", arguments)
+        }
+    }
+
+    fn tools(mut self, tools: &[&'static str]) -> Self {
+        self.tools.extend(tools);
         self
     }
 
-    fn arguments(mut self, arguments: &[&'a str]) -> Self {
-        self.arguments = arguments.to_vec();
+    fn variables(mut self, variables: &[(&'a str, &'a str)]) -> Self {
+        self.variables.extend(variables);
         self
     }
 

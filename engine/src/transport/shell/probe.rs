@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use super::exchange::Body;
-use super::{Question, SUPERVISE, ShellLink, ShellTarget, TOOLS_TO_RUN, seconds};
+use super::{Question, ShellLink, ShellTarget, TOOLS_TO_RUN, seconds};
 use crate::transport::{Cancel, Captured, Command, Exit, Output, Stream, TransportError};
-
-const PROBE: &str = include_str!("scripts/probe.sh");
 
 /// The target kills a probe in time; if it says nothing for this much longer, the connection is dead.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -18,14 +16,13 @@ impl<L: ShellLink> ShellTarget<L> {
         timeout: Duration,
         cancel: &Cancel,
     ) -> Result<Output, TransportError> {
-        self.require(TOOLS_TO_RUN, cancel)?;
         let (exact, whole) = seconds(Some(timeout));
         let exports = self.exports_of(command)?;
         let mut arguments = vec![exact.as_str(), whole.as_str()];
         arguments.extend(self.words_of(command)?);
-        let question = Question::new(PROBE)
-            .variables(&[("supervise", SUPERVISE), ("exports", &exports)])
-            .arguments(&arguments)
+        let question = Question::probe(&arguments)
+            .tools(TOOLS_TO_RUN)
+            .variables(&[("exports", &exports)])
             .input(&[command.stdin.as_deref().unwrap_or_default()])
             .deadline(Some(timeout + SILENCE));
         let mut both = Both::default();

@@ -6,7 +6,7 @@ pub(in crate::transport) fn word(text: &str) -> Option<String> {
     (!text.contains('\0')).then(|| format!("'{}'", text.replace('\'', r"'\''")))
 }
 
-/// The same on one line: line feeds come from the variable `n`, which [`super::exchange::BOOT`] sets.
+/// The same on one line: line feeds come from the variable `n`, which [`super::exchange::ONCE`] and [`super::exchange::SERVE`] set.
 pub(super) fn line_word(text: &str) -> Option<String> {
     word(text).map(|quoted| quoted.replace('\n', r#"'"$n"'"#))
 }

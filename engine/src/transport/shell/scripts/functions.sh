@@ -5,7 +5,7 @@ sync_paths() {
     sync "$@" 2>/dev/null || sync
 }
 
-# how_it_ended NOTICE: turns what supervise.sh printed into `exit N`, `signal N` or `timeout`.
+# how_it_ended NOTICE: turns what `supervise` printed into `exit N`, `signal N` or `timeout`.
 how_it_ended() {
     ended=${1##*job=}
     job=${ended%% *}
@@ -30,4 +30,39 @@ birth() {
         set +f
         case $1 in Z | X) ;; *) shift 19; echo "$1" ;; esac
     fi
+}
+
+# alive PID BORN: is this process, born then, still there?
+alive() {
+    IFS= read -r stat_line 2>/dev/null <"/proc/$1/stat" || return 1
+    born_then=$2
+    set -f
+    set -- ${stat_line##*) }
+    set +f
+    case $1 in Z | X) return 1 ;; esac
+    shift 19
+    [ "$1" = "$born_then" ]
+}
+
+# own: this very process, which may be a subshell, where `$$` is another: its number in $self, when it started in
+# $born (empty without /proc), its terminal in $terminal (0: none). Starts no process where there is a /proc.
+own() {
+    self= born= terminal=
+    if IFS= read -r stat_line 2>/dev/null </proc/self/stat; then
+        self=${stat_line%% *}
+        set -f
+        set -- ${stat_line##*) }
+        set +f
+        terminal=$5
+        shift 19
+        born=$1
+    else
+        self=$(exec sh -c 'echo "$PPID"')
+    fi
+}
+
+# this_boot: names this boot of the host in $boot.
+this_boot() {
+    boot=
+    read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id || :
 }

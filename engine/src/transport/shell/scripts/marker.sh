@@ -1,7 +1,21 @@
-# The engine's side of the gate: finds the marker directory, launches, asks, follows, forgets.
-# TOP is where the markers live; empty for the user's own place.
-top=$1
-shift
+# The engine's side of the gate: finds the marker directory, launches, asks, follows, forgets. The variable `top` is
+# where the markers live; empty for the user's own place. `me` is our user's number, `mask` our umask as it was.
+# `top_is_ours` is set where a shell serves many exchanges and an earlier one has looked: what is below a directory
+# that only we can write, only we can change.
+
+# find_base: where the markers of all operations are, in $base.
+find_base() {
+    if [ -z "$top" ]; then
+        if [ "$me" = 0 ]; then
+            top=/var/lib/runbook
+        elif [ -n "$XDG_STATE_HOME$HOME" ]; then
+            top=${XDG_STATE_HOME:-$HOME/.local/state}/runbook
+        else
+            refuse "HOME is not set, so there is no place for the markers of commands"
+        fi
+    fi
+    base=$top/ops
+}
 
 # private DIRECTORY: makes it if missing; refuses one that others could have prepared or can change.
 private() {
@@ -20,34 +34,33 @@ private() {
     d????-??-*) ;;
     *) refuse "$directory can be written by others ($1): the markers of commands must be safe from them; chmod it to 700" ;;
     esac
-    [ "$3" = "$(id -u)" ] || refuse "$directory belongs to user $3, not to $(id -u), who runs the commands; remove it or give it back"
+    [ "$3" = "$me" ] || refuse "$directory belongs to user $3, not to $me, who runs the commands; remove it or give it back"
 }
-
-if [ -z "$top" ]; then
-    if [ "$(id -u)" = 0 ]; then
-        top=/var/lib/runbook
-    elif [ -n "$XDG_STATE_HOME$HOME" ]; then
-        top=${XDG_STATE_HOME:-$HOME/.local/state}/runbook
-    else
-        refuse "HOME is not set, so there is no place for the markers of commands"
-    fi
-fi
-base=$top/ops
 
 # open_marker OPERATION ATTEMPT: $marker is there and ours.
 open_marker() {
+    find_base
     private "$top"
     private "$base"
     marker=$base/$1.$2
     private "$marker"
 }
 
+# open_new_marker OPERATION ATTEMPT: the same, and the operation's epochs, at once where both are new and made by us
+# where only we can write. The gate syncs them.
+open_new_marker() {
+    find_base
+    marker=$base/$1.$2
+    if [ -z "$top_is_ours" ] || ! mkdir "$marker" "$base/$1.epoch" 2>/dev/null; then
+        open_marker "$1" "$2"
+        private "$base/$1.epoch"
+    fi
+}
+
 # register_epoch OPERATION EPOCH: names that only ever appear need no lock: whoever is lower than a name that
 # was there first sees it, because each writes its own before it looks.
 register_epoch() {
-    private "$base/$1.epoch"
     : >"$base/$1.epoch/$2"
-    sync_paths "$base/$1.epoch"
     for seen in "$base/$1.epoch"/*; do
         case ${seen##*/} in *[!0-9]*) refuse "$seen is no epoch: something else than runbook has written there; look at it, then remove it" ;; esac
         [ "${seen##*/}" -le "$2" ] 2>/dev/null ||
@@ -62,7 +75,7 @@ small() {
 
 # read_gate: the facts of `gate` in $gate_*.
 read_gate() {
-    gate_kind= gate_boot= gate_pid= gate_born= gate_token=
+    gate_kind= gate_boot= gate_pid= gate_born= gate_token= gate_unit=
     gate_text=$(small gate)
     while read -r key value; do
         case $key in
@@ -71,6 +84,7 @@ read_gate() {
         pid) gate_pid=$value ;;
         born) gate_born=$value ;;
         token) gate_token=$value ;;
+        unit) gate_unit=$value ;;
         esac
     done <<GATE
 $gate_text
@@ -85,17 +99,19 @@ GATE
 
 # running: is the wrapper that holds the gate alive?
 running() {
-    [ "$gate_boot" = "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ] || return 1
+    this_boot
+    [ "$gate_boot" = "$boot" ] || return 1
     if [ -n "$gate_born" ]; then
-        [ "$(birth "$gate_pid")" = "$gate_born" ]
+        alive "$gate_pid" "$gate_born"
     else
         kill -0 "$gate_pid" 2>/dev/null
-    fi
+    fi || unit_lives "$gate_unit"
 }
 
 # gone: why there is no exit status.
 gone() {
-    if [ "$gate_boot" != "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ]; then
+    this_boot
+    if [ "$gate_boot" != "$boot" ]; then
         end "unknown it had started, then the host restarted; it left no exit status"
     fi
     still= job=$(small job)
@@ -111,46 +127,50 @@ length() {
     stat -L -c %s "$marker/$1" 2>/dev/null || wc -c <"$marker/$1" 2>/dev/null
 }
 
-# piece LETTER FILE OFFSET LIMIT: sends what is new; the new offset is in $offset.
+# piece LETTER FILE OFFSET LIMIT: sends what is new; the new offset is in $offset, the whole length in $size.
 piece() {
+    size=0 offset=$3
+    [ -s "$marker/$2" ] || return 0
     size=$(($(length "$2")))
-    [ "$size" -le "$4" ] || size=$4
-    offset=$3
-    if [ "$size" -gt "$3" ]; then
-        printf '%s %s\n' "$1" "$((size - $3))" >&6
-        tail -c "+$(($3 + 1))" "$marker/$2" | head -c "$((size - $3))" >&6
-        offset=$size
+    until=$size
+    [ "$until" -le "$4" ] || until=$4
+    [ "$until" -gt "$3" ] || return 0
+    printf '%s %s\n' "$1" "$((until - $3))" >&6
+    if [ "$3" = 0 ]; then
+        head -c "$until" "$marker/$2" >&6
+    else
+        tail -c "+$(($3 + 1))" "$marker/$2" | head -c "$((until - $3))" >&6
     fi
+    offset=$until
 }
 
 # pieces LIMIT: sends what is new in both streams.
 pieces() {
     piece o stdout "$out" "$1"
-    out=$offset
+    out=$offset out_size=$size
     piece e stderr "$err" "$1"
-    err=$offset
+    err=$offset err_size=$size
 }
 
-# finish LIMIT: sends the rest and how it ended.
+# finish LIMIT HOW: sends the rest and how it ended.
 finish() {
-    how=$(small rc)
-    case ${how#* } in
+    case ${2#* } in
     timeout) ;;
-    '' | *[!0-9]* | ????*) how=lost ;;
+    '' | *[!0-9]* | ????*) set -- "$1" lost ;;
     esac
-    case $how in
+    case $2 in
     exit\ * | signal\ * | timeout) ;;
     *) end "unknown it had started and is gone, and nobody recorded an exit status that makes sense" ;;
     esac
     pieces "$1"
-    end "ended $(($(length stdout))) $(($(length stderr))) $how"
+    end "ended $out_size $err_size $2"
 }
 
 # follow LIMIT: sends output while it comes, until the command has ended.
 follow() {
-    out=0 err=0 round=0
+    round=0
     while :; do
-        [ ! -e "$marker/rc" ] || finish "$1"
+        [ ! -e "$marker/rc" ] || finish "$1" "$(small rc)"
         pieces "$1"
         running || [ -e "$marker/rc" ] || gone
         round=$((round + 1))
@@ -172,32 +192,81 @@ revoke() {
     return "$revoked"
 }
 
-# launch OPERATION ATTEMPT EPOCH LIMIT WHOLE INPUT_LENGTH MODE OUTPUT_LIMIT
+# launch OPERATION ATTEMPT EPOCH LIMIT WHOLE INPUT_LENGTH MODE OUTPUT_LIMIT: $command and $exports as for `gate`; the
+# input is $given_1 if $inline is set, else the standard input.
 launch() {
-    open_marker "$1" "$2"
+    umask 077
+    open_new_marker "$1" "$2"
     register_epoch "$1" "$3"
     [ ! -e "$marker/gate" ] || taken
-    mask=$(umask)
-    umask 077
-    cat <&3 >"$marker/stdin.$nonce"
-    # A connection that breaks ends the input early: the command must not see half of it.
-    [ "$(($(wc -c <"$marker/stdin.$nonce")))" -eq "$6" ] || refuse "the command's input did not arrive whole (is the disk full?)"
-    RUNBOOK_WORDS=$command RUNBOOK_EXPORTS=$exports RUNBOOK_SUPERVISE=$supervise \
-        "$(command -v setsid)" sh -c "$wrapper" runbook-gate "$marker" "$nonce" "$3" "$4" "$5" "$mask" \
-        </dev/null >/dev/null 2>&1 3<&- 6>&- 7>&- &
-    started=$!
+    [ "$6" = 0 ] || take_input "$6"
+    own
+    follower= follower_born=
+    if [ "$7" = follow ]; then follower=$self follower_born=$born; fi
+    slow=
+    trap 'slow=1' USR1
+    started= out=0 err=0
+    if ! start_unit "$marker" "$nonce" "$3" "$4" "$5"; then
+        start_wrapper "$marker" "$nonce" "$3" "$4" "$5"
+        started=$!
+        if [ -n "$follower_born" ]; then await_end "$8"; fi
+    fi
+    await_gate
+    [ "$7" != detach ] || end started
+    follow "$8"
+}
+
+# take_input LENGTH: the command's input, whole: it must not see half of it when a connection breaks.
+take_input() {
+    if [ -n "$inline" ]; then
+        printf %s "$given_1" >"$marker/stdin.$nonce"
+    else
+        cat <&3 >"$marker/stdin.$nonce"
+    fi
+    [ "$(($(wc -c <"$marker/stdin.$nonce")))" -eq "$1" ] || refuse "the command's input did not arrive whole (is the disk full?)"
+}
+
+# start_wrapper ARGUMENT…: in the background, with nothing of this exchange open. Where we have no terminal, whose end
+# could reach it, and know who we are, a copy of this shell will do; else it is a program in a session of its own.
+start_wrapper() {
+    if [ "$terminal" = 0 ]; then
+        (gate "$@") </dev/null >/dev/null 2>&1 3<&- 6>&- 7>&- &
+    else
+        # Nothing of it shows in the list of processes.
+        RUNBOOK_COMMAND=$command RUNBOOK_EXPORTS=$exports "$(command -v setsid)" sh -c "$wrapper
+            command=\$RUNBOOK_COMMAND exports=\$RUNBOOK_EXPORTS mask=$mask follower=$follower follower_born=$follower_born
+            unset RUNBOOK_COMMAND RUNBOOK_EXPORTS
+            gate \"\$@\"" runbook-gate "$@" </dev/null >/dev/null 2>&1 3<&- 6>&- 7>&- &
+    fi
+}
+
+# await_end LIMIT: if the command ends within a moment, that is the answer. The wrapper wakes us at its end, and when
+# it takes longer, or ends itself.
+await_end() {
+    while kill -0 "$started" 2>/dev/null; do
+        wait "$started"
+        if IFS= read -r how 2>/dev/null <"$marker/rc.$nonce"; then finish "$1" "$how"; fi
+        [ -z "$slow" ] || return 0
+    done
+}
+
+# wrapper_lives: before it has passed the gate.
+wrapper_lives() {
+    if [ -n "$started" ]; then kill -0 "$started" 2>/dev/null; else unit_lives "$unit_name"; fi
+}
+
+# await_gate: our wrapper has passed the gate.
+await_gate() {
     round=0
     until [ -e "$marker/gate" ]; do
         round=$((round + 1))
-        if ! kill -0 "$started" 2>/dev/null || [ "$round" -gt 3000 ]; then
+        if ! wrapper_lives || [ "$round" -gt 3000 ]; then
             revoke && refuse "the command could not be started and never will be by this attempt (is the host out of memory, processes or disk?)"
         fi
         sleep 0.02 2>/dev/null || sleep 1
     done
     read_gate
     [ "$gate_token" = "$nonce" ] || taken
-    [ "$7" != detach ] || end started
-    follow "$8"
 }
 
 # taken: somebody else holds the gate.
@@ -217,9 +286,9 @@ inquire() {
     read_gate
     [ "$gate_kind" = start ] || end never
     out=0 err=0
-    [ ! -e "$marker/rc" ] || finish "$3"
+    [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
     if running; then end running; fi
-    [ ! -e "$marker/rc" ] || finish "$3"
+    [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
     gone
 }
 
@@ -229,19 +298,21 @@ attach() {
     [ -e "$marker/gate" ] || end "unknown there is no marker of this command on the target; it may never have started"
     read_gate
     [ "$gate_kind" = start ] || refuse "this attempt of the command was called off before it started, and never will run"
+    out=0 err=0
     follow "$3"
 }
 
 # forget OPERATION…
 forget() {
+    find_base
     [ -d "$base" ] || end done
     private "$top"
     private "$base"
-    for operation in "$@"; do
-        rm -rf "$base/$operation".* || refuse "the markers in $base cannot be removed"
-    done
+    names=
+    for operation in "$@"; do names="$names $operation.*"; done
+    cd "$base" || refuse "$base cannot be entered"
+    # A wrapper that still puts its last names on the disk can make one attempt fail.
+    rm -rf $names 2>/dev/null || { sleep 1; rm -rf $names; } || refuse "the markers in $base cannot be removed"
     sync_paths "$base"
     end done
 }
-
-"$@"
