@@ -107,7 +107,9 @@ impl<'a> Scene<'a> {
             ];
             let leader = self.machine.says(&show);
             // Of anybody but root a part of sshd without privileges serves the connection; the leader notices.
-            let served = self.machine.says(&["pgrep", "-P", leader.trim(), "-x", "sshd"]);
+            let served = self
+                .machine
+                .says(&["pgrep", "-P", leader.trim(), "-x", "sshd"]);
             let serves = served.lines().next().unwrap_or(leader.trim());
             self.machine.says(&["kill", "-9", serves]);
         }

@@ -88,11 +88,6 @@ impl Machine {
         self.shared.path().join(name)
     }
 
-    /// The machine's root, seen from out here.
-    pub fn root(&self) -> PathBuf {
-        Path::new("/proc").join(&self.init).join("root")
-    }
-
     /// Runs a command in the machine, as root and outside of every session.
     pub fn inside(&self, words: &[&str]) -> Output {
         Process::new("nsenter")

@@ -17,8 +17,7 @@ const UNIT: &str = include_str!("scripts/unit.sh");
 const UNIT_END: &str = include_str!("scripts/unit_end.sh");
 
 /// Names that must not be variables of the environment: what we keep in them would be a command's as well.
-const OURS: &str =
-    "unset -v command exports given_1 given_2 inline wrapper unit_end unit_name top top_is_ours me mask";
+const OURS: &str = "unset -v command exports given_1 given_2 inline wrapper unit_end unit_name top top_is_ours me mask";
 
 /// Functions as a part of a line.
 #[derive(Debug)]
