@@ -129,6 +129,15 @@ fn operation_id(text: &str) -> Result<OperationId, String> {
     })
 }
 
+fn book_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+    match begins && text.len() <= 60 && text.chars().all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err("expected small letters, digits and dashes, such as rotate-logs".to_owned()),
+    }
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number >= 1 => Ok(number),
@@ -179,6 +188,10 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Remove what runs left behind: helper pods, test pods, markers.
+    Gc(Gc),
+    /// Check everything that a runbook needs here, and touch nothing.
+    Doctor(Doctor),
     /// Check that a run's journal is whole and unaltered.
     Verify {
         /// The run.
@@ -194,6 +207,15 @@ pub enum Command {
         /// Runbooks.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+    },
+    /// Begin a runbook: with a test and a lab, that pass at once.
+    #[command(
+        after_help = "Example:\n  runbook new rotate-logs && runbook test rotate-logs_test.rhai"
+    )]
+    New {
+        /// Its name: small letters, digits and dashes.
+        #[arg(value_name = "NAME", value_parser = book_name)]
+        name: String,
     },
     /// Run the tests of runbooks (`…_test.rhai`), each on a lab of its own.
     Test(Test),
@@ -231,6 +253,9 @@ pub struct Run {
     /// Show what would change and touch nothing.
     #[arg(short = 'C', long, visible_alias = "check")]
     pub dry_run: bool,
+    /// Start no helper pods in a dry run: what nodes that are reached through them would tell is unknown then.
+    #[arg(long, requires = "dry_run")]
+    pub no_observer_pods: bool,
     /// Exit with 2 if a dry run finds changes.
     #[arg(long, requires = "dry_run")]
     pub detailed_exitcode: bool,
@@ -252,8 +277,8 @@ pub struct Run {
     /// Only these hosts or groups; matching nothing is an error.
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
-    /// Run on a simulated cluster.
-    #[arg(long, value_name = "NAME|FILE")]
+    /// Run on a simulated cluster: a built-in one, or a lab's folder or file.
+    #[arg(long, value_name = "NAME|PATH")]
     pub lab: Option<String>,
     /// At most N connections at once.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -284,6 +309,65 @@ pub struct Talk {
     /// Form of the result on stdout.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
     pub output: Output,
+}
+
+/// `runbook gc`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runbook gc                          what the runs of this machine left behind
+  runbook gc --dry-run                only list it
+  runbook gc --kubeconfig admin.yaml  also list what others left in that cluster")]
+pub struct Gc {
+    /// The run [default: all of this machine that do not run now].
+    #[arg(value_parser = run_id)]
+    pub run: Option<RunId>,
+    /// Only list.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Context of the kubeconfig: look into this cluster too.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// A kubeconfig: look into its cluster too.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+impl Gc {
+    /// Whether a cluster is to be looked into, whoever left something there.
+    pub fn cluster_is_named(&self) -> bool {
+        self.context.is_some() || self.kubeconfig.is_some()
+    }
+}
+
+/// `runbook doctor`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runbook doctor -i prod.yaml             the hosts, and the cluster if there is one
+  runbook doctor mtu.rhai -i prod.yaml    also every permission that the runbook needs")]
+pub struct Doctor {
+    /// A runbook whose needs are checked.
+    #[arg(value_name = "FILE|NAME")]
+    pub runbook: Option<String>,
+    /// The hosts.
+    #[arg(
+        short,
+        long,
+        env = "RUNBOOK_INVENTORY",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub inventory: Option<PathBuf>,
+    /// Only these hosts or groups; matching nothing is an error.
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Context of the kubeconfig.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig [default: KUBECONFIG, then ~/.kube/config].
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// `runbook resume`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::answers::{Answers, who};
 use super::args::{self, Global};
 use super::console::Console;
+use super::context::RunContext;
 use super::ground::{Ground, Place};
 use super::inspect::has_begun;
 use super::prepare;
@@ -262,7 +263,8 @@ fn accept_edit(
     prepared.sources = sources.clone();
     let runtime = runtime()?;
     let silent = Announcer::new(Arc::new(Fanout(Vec::new())), ledger.secrets().clone());
-    let fleet = prepared.ground.observing(&runtime)?;
+    let context = RunContext::unrecorded(&silent, &Cancel::default());
+    let fleet = prepared.ground.observing(&runtime, context)?;
     let nobody: Arc<dyn Asker> = Arc::new(Answers::approvals(false, console));
     let plan = DryRun::new(fleet, silent, nobody, Cancel::default());
     let edited = Arc::new(Edited::new(ledger.clone(), plan));

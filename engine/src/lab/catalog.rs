@@ -1,66 +1,148 @@
 //! The labs that come with the program, and labs in files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
 use super::LabError;
 use super::definition::Definition;
 
-/// A lab that is part of the binary: its name and its description.
-const BUILT_IN: &[(&str, &str)] = &[
-    (
-        "k3s-double-tunnel",
-        include_str!("../../labs/k3s-double-tunnel/lab.yaml"),
-    ),
-    (
-        "k3s-double-tunnel-ufw",
-        include_str!("../../labs/k3s-double-tunnel-ufw/lab.yaml"),
-    ),
+/// A lab that is part of the binary.
+struct BuiltIn {
+    name: &'static str,
+    text: &'static str,
+    /// Its Rhai texts by name.
+    behaviour: &'static [(&'static str, &'static str)],
+}
+
+const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn {
+        name: "k3s-double-tunnel",
+        text: include_str!("../../labs/k3s-double-tunnel/lab.yaml"),
+        behaviour: &[],
+    },
+    BuiltIn {
+        name: "k3s-double-tunnel-ufw",
+        text: include_str!("../../labs/k3s-double-tunnel-ufw/lab.yaml"),
+        behaviour: &[],
+    },
 ];
+
+/// The name of a lab's description in its folder.
+const LAB_FILE: &str = "lab.yaml";
 
 /// How deep labs may extend each other.
 const EXTENDS_LIMIT: usize = 8;
 
 /// The names of the built-in labs.
 pub fn names() -> Vec<&'static str> {
-    BUILT_IN.iter().map(|(name, _)| *name).collect()
+    BUILT_IN.iter().map(|lab| lab.name).collect()
 }
 
-/// Finds a lab by name or by the path of its file (what has a slash or ends in `.yaml`, `.yml`).
-/// Returns the name that its state is kept under, and its description.
+/// Finds a lab by name, or by the path of its folder or its file (what has a slash, is a folder with a `lab.yaml`, or
+/// ends in `.yaml`, `.yml`). Returns the name that its state is kept under, and its description.
 pub fn find(name_or_path: &str) -> Result<(String, Definition), LabError> {
-    let (name, text) = source(name_or_path)?;
-    let json = resolve(name_or_path, &text, 0)?;
-    let definition = serde_json::from_value(json).map_err(|error| LabError::Definition {
-        file: name_or_path.to_owned(),
-        why: error.to_string(),
-    })?;
+    let source = source(name_or_path, None)?;
+    let name = source.name.clone();
+    let (json, behaviour) = resolve(source, 0)?;
+    let mut definition: Definition =
+        serde_json::from_value(json).map_err(|error| LabError::Definition {
+            file: name_or_path.to_owned(),
+            why: error.to_string(),
+        })?;
+    definition.behaviour = behaviour;
     Ok((name, definition))
 }
 
-fn source(name_or_path: &str) -> Result<(String, String), LabError> {
-    if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
-        return Ok(((*name).to_owned(), (*text).to_owned()));
+/// The texts of one lab, without those of the lab that it extends.
+struct Source {
+    /// As its state is named.
+    name: String,
+    /// For messages.
+    file: String,
+    text: String,
+    behaviour: Vec<(String, String)>,
+    /// Where it stands, for the names in it; none for a built-in one.
+    folder: Option<PathBuf>,
+}
+
+/// Reads a lab; a path is taken from the folder of the lab that names it, if one does.
+fn source(name_or_path: &str, from: Option<&Path>) -> Result<Source, LabError> {
+    if let Some(lab) = BUILT_IN.iter().find(|lab| lab.name == name_or_path) {
+        let own =
+            |(file, text): &(&str, &str)| (format!("{}/{file}", lab.name), (*text).to_owned());
+        return Ok(Source {
+            name: lab.name.to_owned(),
+            file: lab.name.to_owned(),
+            text: lab.text.to_owned(),
+            behaviour: lab.behaviour.iter().map(own).collect(),
+            folder: None,
+        });
     }
+    let path = from.map_or_else(
+        || PathBuf::from(name_or_path),
+        |from| from.join(name_or_path),
+    );
     let is_path = name_or_path.contains('/')
         || name_or_path.ends_with(".yaml")
-        || name_or_path.ends_with(".yml");
+        || name_or_path.ends_with(".yml")
+        || path.join(LAB_FILE).is_file();
     if !is_path {
         return Err(unknown(name_or_path));
     }
-    let path = Path::new(name_or_path);
     let file = if path.is_dir() {
-        path.join("lab.yaml")
+        path.join(LAB_FILE)
     } else {
-        path.to_owned()
+        path
     };
-    let text = std::fs::read_to_string(&file).map_err(|source| LabError::Io {
-        action: "reading the lab file",
-        path: file.clone(),
+    let text = read(&file)?;
+    let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+    // Only a lab with a folder of its own has texts beside it: other files there may be anything.
+    let behaviour = match file.file_name().is_some_and(|name| name == LAB_FILE) {
+        true => texts(&folder)?,
+        false => vec![],
+    };
+    Ok(Source {
+        name: state_name(&file),
+        file: file.display().to_string(),
+        text,
+        behaviour,
+        folder: Some(folder),
+    })
+}
+
+/// The Rhai texts in a folder by name, tests left out.
+fn texts(folder: &Path) -> Result<Vec<(String, String)>, LabError> {
+    let place = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let entries = std::fs::read_dir(place).map_err(|source| LabError::Io {
+        action: "reading the folder of the lab",
+        path: place.to_owned(),
         source,
     })?;
-    Ok((state_name(&file), text))
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        name.is_some_and(|name| name.ends_with(".rhai") && !name.ends_with("_test.rhai"))
+    });
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| Ok((path.display().to_string(), read(&path)?)))
+        .collect()
+}
+
+fn read(path: &Path) -> Result<String, LabError> {
+    std::fs::read_to_string(path).map_err(|source| LabError::Io {
+        action: "reading the lab file",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The state of a lab in a file is kept under its file's name and a hash of its place.
@@ -93,18 +175,19 @@ fn unknown(name: &str) -> LabError {
     }
 }
 
-/// The description as data, laid over the lab that it `extends`.
-fn resolve(file: &str, text: &str, depth: usize) -> Result<Json, LabError> {
+/// The description as data, laid over the lab that it `extends`, and the texts of both.
+fn resolve(lab: Source, depth: usize) -> Result<(Json, Vec<(String, String)>), LabError> {
     let invalid = |why: String| LabError::Definition {
-        file: file.to_owned(),
+        file: lab.file.clone(),
         why,
     };
-    let mut json: Json = serde_yaml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    let mut json: Json =
+        serde_yaml::from_str(&lab.text).map_err(|error| invalid(error.to_string()))?;
     let map = json
         .as_object_mut()
         .ok_or_else(|| invalid("a map was expected at the top".into()))?;
     let Some(base) = map.remove("extends") else {
-        return Ok(json);
+        return Ok((json, lab.behaviour));
     };
     let base = base
         .as_str()
@@ -112,10 +195,10 @@ fn resolve(file: &str, text: &str, depth: usize) -> Result<Json, LabError> {
     if depth == EXTENDS_LIMIT {
         return Err(invalid(format!("`extends` goes in circles at {base:?}")));
     }
-    let (_, base_text) = source(base)?;
-    let mut whole = resolve(base, &base_text, depth + 1)?;
+    let (mut whole, mut texts) = resolve(source(base, lab.folder.as_deref())?, depth + 1)?;
     merge(&mut whole, json);
-    Ok(whole)
+    texts.extend(lab.behaviour);
+    Ok((whole, texts))
 }
 
 /// Maps are merged, null removes, everything else replaces (RFC 7386).

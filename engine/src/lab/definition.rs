@@ -34,33 +34,40 @@ pub struct Definition {
     /// Faults, each as in `RUNBOOK_LAB_FAULT`.
     #[serde(default)]
     pub faults: Vec<String>,
+    /// The Rhai texts beside the file, by name: what its programs and services do.
+    #[serde(skip)]
+    pub behaviour: Vec<(String, String)>,
 }
 
-/// Whether a node runs the control plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a host does in the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// `k3s server`: API and kubelet.
     Server,
     /// `k3s agent`: kubelet only.
     Agent,
+    /// It is no part of a cluster.
+    #[default]
+    Plain,
 }
 
 impl Role {
-    /// The name of the systemd unit that install.sh makes.
+    /// The name of the systemd unit that install.sh makes; a plain host has no unit of that name.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Server => "k3s.service",
+            Self::Server | Self::Plain => "k3s.service",
             Self::Agent => "k3s-agent.service",
         }
     }
 }
 
 /// What carries the connection to a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reach {
     /// ssh on the LAN: independent of k3s.
+    #[default]
     Ssh,
     /// A debug pod: gone when the kubelet is.
     Kubelet,
@@ -70,12 +77,18 @@ pub enum Reach {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostDefinition {
-    /// What it does in the cluster.
+    /// What it does in the cluster; nothing if absent.
+    #[serde(default)]
     pub role: Role,
-    /// What carries the connection to it.
+    /// What carries the connection to it; ssh if absent.
+    #[serde(default)]
     pub reach: Reach,
-    /// Its part of the pod network, such as `10.42.1.0/24`.
+    /// A node's part of the pod network, such as `10.42.1.0/24`.
+    #[serde(default)]
     pub pod_subnet: String,
+    /// Its systemd services.
+    #[serde(default)]
+    pub units: BTreeMap<String, UnitDefinition>,
     /// Its network interfaces.
     pub interfaces: Vec<InterfaceDefinition>,
     /// Its packet filter; none lets everything in.
@@ -86,6 +99,17 @@ pub struct HostDefinition {
     /// Its symbolic links: path to target.
     #[serde(default)]
     pub symlinks: BTreeMap<String, String>,
+}
+
+/// A service of systemd.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitDefinition {
+    /// What `systemctl status` shows.
+    pub description: String,
+    /// Whether it does not run at the lab's beginning.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
 /// One network interface.

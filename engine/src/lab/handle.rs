@@ -236,6 +236,8 @@ impl Lab {
             Some(world) => world,
             None => self.beginning.clone(),
         };
+        // What the lab was taught is in its files, not in its state.
+        state.world.behaviour = self.beginning.behaviour.clone();
         state.version = stored;
         if stored.is_some() && !first && state.world.now < seen {
             let behind = seen - state.world.now;
@@ -284,6 +286,14 @@ fn host_summary(world: &World, name: &str) -> Option<serde_json::Value> {
         .filter(|link| !matches!(link.kind, network::LinkKind::Veth { .. }))
         .map(|link| (link.name.clone(), link.mtu.into()))
         .collect();
+    if host.role == super::definition::Role::Plain {
+        let units: serde_json::Map<_, _> = host
+            .units
+            .iter()
+            .map(|(name, unit)| (name.clone(), unit.activity.word().into()))
+            .collect();
+        return Some(serde_json::json!({"name": name, "links": links, "units": units}));
+    }
     Some(serde_json::json!({
         "name": name, "links": links, "flannel": host.vtep,
         "k3s": host.units.get(host.role.unit()).map(|unit| unit.activity),

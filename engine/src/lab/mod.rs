@@ -6,6 +6,7 @@
 //!
 //! - [`catalog`] and [`definition`]: the labs and what their files say
 //! - [`world`]: the state, its beginning, its time
+//! - [`behaviour`]: what a lab's own Rhai texts teach it
 //! - [`network`]: links, routes, what becomes of a packet
 //! - [`k3s`], [`systemd`], [`cluster`]: what restarts, timers and controllers do
 //! - [`program`] and [`shell`]: the programs that commands find on a host or in a pod
@@ -13,6 +14,7 @@
 //! - [`fleet`]: the transport
 
 pub mod api;
+pub mod behaviour;
 pub mod catalog;
 pub mod cluster;
 pub mod definition;

@@ -270,6 +270,8 @@ pub fn timeline(
             Record::Edited { edition, by, .. } => {
                 (format!("script edited ({edition}) by {by}"), None)
             }
+            Record::Temporary { object, what } => (format!("makes {object}: {what}"), None),
+            Record::TemporaryGone { object } => (format!("removed {object}"), None),
             Record::Ended {
                 ending, message, ..
             } => (format!("{}: {message}", ending_word(*ending).1), None),

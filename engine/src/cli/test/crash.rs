@@ -136,13 +136,19 @@ impl Sweep<'_> {
                 return Err(self.exit_differs("begun again it", &begun));
             }
             differs = self.differs(state)?;
-        } else if resumed.exit != self.taken.exit && resumed.exit != i32::from(USAGE) {
+        } else if !self.fits(resumed.exit) && resumed.exit != i32::from(USAGE) {
             return Err(self.exit_differs("resumed it", &resumed));
         }
         match differs {
             None => Ok(true),
             Some(wrong) => Err(wrong),
         }
+    }
+
+    /// Whether a resumed run may end so. A command that has failed is never run again by itself, so that where the whole
+    /// run failed, the resumed one may ask a person instead.
+    fn fits(&self, exit: i32) -> bool {
+        exit == self.taken.exit || (self.taken.exit != 0 && exit != 0)
     }
 
     fn engine(&self, call: &Call, state: &Path) -> Result<Told, Wrong> {

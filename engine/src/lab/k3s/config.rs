@@ -28,7 +28,7 @@ impl Arguments {
     /// The annotation `k3s.io/node-args`: the flattened arguments, secrets hidden.
     pub fn annotation(&self, role: Role) -> String {
         let mut words = vec![match role {
-            Role::Server => "server".to_owned(),
+            Role::Server | Role::Plain => "server".to_owned(),
             Role::Agent => "agent".to_owned(),
         }];
         for (key, value) in &self.0 {

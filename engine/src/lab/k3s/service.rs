@@ -55,8 +55,8 @@ pub fn start(world: &mut World, name: &str) {
     unit.pid = pid;
     let generation = unit.generation;
     let delay = match role {
-        Role::Server => SERVER_READY,
         Role::Agent => AGENT_READY,
+        Role::Server | Role::Plain => SERVER_READY,
     };
     let host = name.to_owned();
     world.plan(delay, Happening::K3sReady { host, generation });
@@ -161,14 +161,12 @@ pub fn booted(world: &mut World, name: &str) {
     let _ = crate::lab::network::remove_link(&mut host.machine, "flannel.1");
     let _ = host.machine.files.remove(super::flannel::SUBNET_FILE);
     host.vtep = None;
-    for unit in host.units.values_mut() {
-        if matches!(unit.kind, crate::lab::world::UnitKind::Daemon { .. }) {
-            unit.activity = Activity::Active;
-            unit.since = now;
-        }
-    }
+    let role = host.role;
     crate::lab::cluster::restart_pods_after_boot(world, name);
-    start(world, name);
+    crate::lab::systemd::start_all(world, name);
+    if role != Role::Plain {
+        start(world, name);
+    }
 }
 
 /// Marks the kubelet as gone, unless it is already.
@@ -193,11 +191,7 @@ pub(super) fn unit(host: &mut Host) -> &mut crate::lab::world::Unit {
         })
 }
 
-/// Writes to k3s's log, of which the last lines are kept.
+/// Writes to k3s's log.
 pub(super) fn log(host: &mut Host, now: Millis, line: &str) {
-    const KEPT: usize = 60;
-    host.journal.push((now, line.to_owned()));
-    if host.journal.len() > KEPT {
-        host.journal.drain(..host.journal.len() - KEPT);
-    }
+    host.log(now, line);
 }

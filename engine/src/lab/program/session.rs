@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Ran, find, virtual_files};
+use crate::lab::behaviour::{self, Hook};
 use crate::lab::definition::{ImageDefinition, PingKind};
 use crate::lab::shell;
 use crate::lab::world::{Entry, FileError, Happening, Millis, Place, World};
@@ -236,7 +237,8 @@ impl<'a> Session<'a> {
             "iptables-save",
             "reboot",
         ];
-        if find(base).is_none() {
+        let taught = Hook::Program(base.to_owned());
+        if find(base).is_none() && !self.world.behaviour.knows(&taught) {
             return false;
         }
         match self.image() {
@@ -305,13 +307,20 @@ impl<'a> Session<'a> {
         if self.depth > DEPTH {
             return io.fail(126, "sh: programs start programs too deeply for the lab");
         }
+        let there = self.has_program(name);
+        let taught = match there {
+            true => behaviour::program(self.world, &self.place, self.access, words, io),
+            false => None,
+        };
         let ran = match find(name) {
-            Some(program) if self.has_program(name) => program.run(self, words, io),
+            // What a lab teaches goes before what every lab has.
+            _ if taught.is_some() => taught.unwrap_or(Ok(0)),
+            Some(program) if there => program.run(self, words, io),
             Some(_) => io.fail(127, &format!("sh: 1: {name}: not found")),
             None => io.fail(
                 127,
                 &format!(
-                    "sh: 1: {name}: not found (the lab does not know this program; to teach it, implement `Program` in engine/src/lab/program and add it to its registry)"
+                    "sh: 1: {name}: not found (the lab does not know this program; teach it in a .rhai file in the lab's folder: program \"{name}\" |host, args| {{ … }})"
                 ),
             ),
         };

@@ -67,10 +67,11 @@ pub fn systemctl(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
             Err(why) => io.fail(1, &why),
         },
         "reset-failed" => reset_failed(session, &host, &units, io),
-        "start" | "stop" | "restart" | "try-restart" => {
+        "start" | "stop" | "restart" | "try-restart" | "reload" => {
             let job = match *verb {
                 "start" => Job::Start,
                 "stop" => Job::Stop,
+                "reload" => Job::Reload,
                 _ => Job::Restart,
             };
             run_jobs(session, &host, &units, job, block, io)
@@ -101,10 +102,27 @@ fn run_jobs(
                     Job::Start => "start",
                     Job::Stop => "stop",
                     Job::Restart => "restart",
+                    Job::Reload => "reload",
                 };
                 return io.fail(
                     5,
                     &format!("Failed to {verb} {unit}: Unit {unit} not found."),
+                );
+            }
+            Err(UnitError::NoReload) => {
+                return io.fail(
+                    3,
+                    &format!(
+                        "Failed to reload {unit}: Job type reload is not applicable for unit {unit}."
+                    ),
+                );
+            }
+            // Who does not wait does not hear of it.
+            Err(UnitError::Failed(_)) if !block => {}
+            Err(UnitError::Failed(why)) => {
+                return io.fail(
+                    1,
+                    &format!("Job for {unit} failed: {why}\nSee \"journalctl -u {unit}\"."),
                 );
             }
         }

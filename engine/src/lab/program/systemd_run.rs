@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Io, Ran, Session, system};
-use crate::lab::systemd::{UnitError, add_transient, full_name, schedule_service};
+use crate::lab::systemd::{add_transient, full_name, schedule_service};
 use crate::lab::world::{Place, UnitKind};
 
 /// `systemd-run [--unit=NAME] [--on-active=TIME] [--collect] [--setenv=K=V] [--property=…] [--] COMMAND…`.
@@ -95,9 +95,7 @@ pub fn systemd_run(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
     }
     match add_transient(session.world, &host, &service, kind) {
         Ok(()) => {}
-        Err(UnitError::Loaded | UnitError::NotFound) => {
-            return io.fail(1, &failed(&service, "service"));
-        }
+        Err(_) => return io.fail(1, &failed(&service, "service")),
     }
     let Some(delay) = delay else {
         schedule_service(session.world, &host, &service);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::definition::Role;
+use super::behaviour::{self, Started};
+use super::definition::{Role, UnitDefinition};
 use super::k3s;
 use super::program::{Access, Session};
 use super::world::{Activity, Happening, Host, Place, Unit, UnitKind, World};
@@ -29,6 +30,10 @@ pub enum UnitError {
     NotFound,
     /// A transient unit of this name is loaded.
     Loaded,
+    /// It runs into a failure, in these words.
+    Failed(String),
+    /// It cannot be reloaded.
+    NoReload,
 }
 
 /// A job on a unit.
@@ -40,11 +45,12 @@ pub enum Job {
     Stop,
     /// Stop and start it.
     Restart,
+    /// Read its configuration again.
+    Reload,
 }
 
 /// Queues a job, as `systemctl --no-block` does.
 pub fn queue(world: &mut World, host: &str, unit: &str, job: Job) -> Result<(), UnitError> {
-    let now = world.now;
     let kind = world
         .hosts
         .get(host)
@@ -60,25 +66,142 @@ pub fn queue(world: &mut World, host: &str, unit: &str, job: Job) -> Result<(), 
                 host.units.remove(unit);
             }
         }
+        (UnitKind::TransientTimer { .. } | UnitKind::TransientService { .. }, Job::Reload) => {
+            return Err(UnitError::NoReload);
+        }
         (UnitKind::TransientTimer { .. }, _) => {}
         (UnitKind::TransientService { .. }, _) => schedule_service(world, host, unit),
-        (UnitKind::Daemon { .. }, job) => {
-            let pid = 1000 + world.next_serial() as u32;
-            if let Some(unit) = world
-                .hosts
-                .get_mut(host)
-                .and_then(|host| host.units.get_mut(unit))
-            {
-                unit.activity = match job {
-                    Job::Stop => Activity::Inactive,
-                    _ => Activity::Active,
-                };
-                unit.pid = if job == Job::Stop { 0 } else { pid };
-                unit.since = now;
+        (UnitKind::Daemon { .. }, job) => return daemon(world, host, unit, job),
+        (UnitKind::K3s, Job::Reload) => return Err(UnitError::NoReload),
+    }
+    Ok(())
+}
+
+/// A job on a service whose doing the lab's texts describe; one that they do not describe just runs.
+fn daemon(world: &mut World, host: &str, name: &str, job: Job) -> Result<(), UnitError> {
+    let runs = unit_of(world, host, name).is_some_and(|unit| unit.activity == Activity::Active);
+    if job == Job::Start && runs {
+        return Ok(());
+    }
+    if job == Job::Reload {
+        return match behaviour::service(world, host, name, job) {
+            Some(Started::Failed(why)) => {
+                log(world, host, name, &why);
+                Err(UnitError::Failed(why))
             }
+            Some(_) if runs => Ok(()),
+            _ => Err(UnitError::NoReload),
+        };
+    }
+    set(world, host, name, Activity::Inactive, 0);
+    let stopped = match job {
+        Job::Start => None,
+        _ => behaviour::service(world, host, name, Job::Stop),
+    };
+    if let Some(Started::Failed(why)) = stopped {
+        log(world, host, name, &why);
+    }
+    if job == Job::Stop {
+        return Ok(());
+    }
+    set(world, host, name, Activity::Starting, 0);
+    match behaviour::service(world, host, name, Job::Start) {
+        Some(Started::Starting) => {}
+        None | Some(Started::Up) => set(world, host, name, Activity::Active, 0),
+        Some(Started::Failed(why)) => {
+            log(world, host, name, &why);
+            set(world, host, name, Activity::Failed, 1);
+            return Err(UnitError::Failed(why));
         }
     }
     Ok(())
+}
+
+/// Sets what a unit does. A start makes whatever belonged to an earlier one void.
+pub fn set(world: &mut World, host: &str, name: &str, activity: Activity, status: i32) {
+    let now = world.now;
+    let pid = 1000 + world.next_serial() as u32;
+    let units = world.hosts.get_mut(host).map(|host| &mut host.units);
+    let Some(unit) = units.and_then(|units| units.get_mut(name)) else {
+        return;
+    };
+    unit.activity = activity;
+    unit.since = now;
+    unit.status = status;
+    match activity {
+        Activity::Starting => {
+            unit.generation += 1;
+            unit.pid = pid;
+        }
+        Activity::Inactive => {
+            unit.generation += 1;
+            unit.pid = 0;
+        }
+        Activity::Failed => unit.pid = 0,
+        Activity::Active | Activity::AutoRestart => {}
+    }
+}
+
+fn log(world: &mut World, host: &str, unit: &str, line: &str) {
+    let now = world.now;
+    if let Some(host) = world.hosts.get_mut(host) {
+        host.log(now, &format!("{unit}: {line}"));
+    }
+}
+
+/// Starts the services that the lab's file declares, at the lab's beginning.
+pub fn boot_units(world: &mut World, host: &str) -> Result<(), String> {
+    for name in taught_units(world, host) {
+        let runs =
+            unit_of(world, host, &name).is_some_and(|unit| unit.activity == Activity::Active);
+        if !runs {
+            continue;
+        }
+        if let Some(Started::Failed(why)) = behaviour::service(world, host, &name, Job::Start) {
+            return Err(format!("host {host}: {name} does not start: {why}"));
+        }
+    }
+    Ok(())
+}
+
+/// Starts every service after a boot; what fails is in the log.
+pub fn start_all(world: &mut World, host: &str) {
+    for name in taught_units(world, host) {
+        // Its failure is in the log and in its state, as in life.
+        let _ = daemon(world, host, &name, Job::Start);
+    }
+}
+
+fn taught_units(world: &World, host: &str) -> Vec<String> {
+    let units = world
+        .hosts
+        .get(host)
+        .into_iter()
+        .flat_map(|host| &host.units);
+    units
+        .filter(|(_, unit)| matches!(unit.kind, UnitKind::Daemon { .. }))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+/// A service as a lab's file declares it.
+pub fn declared(name: &str, definition: &UnitDefinition, now: i64) -> (String, Unit) {
+    let unit = Unit {
+        kind: UnitKind::Daemon {
+            description: definition.description.clone(),
+        },
+        activity: if definition.stopped {
+            Activity::Inactive
+        } else {
+            Activity::Active
+        },
+        since: now,
+        restarts: 0,
+        generation: 1,
+        pid: if definition.stopped { 0 } else { 900 },
+        status: 0,
+    };
+    (full_name(name), unit)
 }
 
 /// Waits until a queued start has come to its end, as `systemctl` without `--no-block` does. A unit that loops
@@ -255,9 +378,10 @@ pub fn standard_units(host: &Host) -> BTreeMap<String, Unit> {
         kind: UnitKind::K3s,
         ..daemon("", 812)
     };
-    let name = match host.role {
-        Role::Server | Role::Agent => host.role.unit(),
-    };
-    units.insert(name.to_owned(), k3s);
+    if host.role == Role::Plain {
+        units.remove("tailscaled.service");
+    } else {
+        units.insert(host.role.unit().to_owned(), k3s);
+    }
     units
 }

@@ -2,6 +2,7 @@
 
 mod convert;
 mod host;
+mod service;
 mod text;
 
 use std::sync::Arc;
@@ -110,6 +111,7 @@ pub fn engine() -> Engine {
     });
     engine.register_type_with_name::<LabHost>("lab host");
     host::register(&mut engine);
+    service::register(&mut engine);
     text::register(&mut engine);
     engine
 }

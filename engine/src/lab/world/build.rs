@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Counts, FileTree, Host, Kubelet, Machine, Millis, World, mac, plain, uuid};
-use crate::lab::definition::{Definition, HostDefinition, InterfaceDefinition, InterfaceKind};
+use super::{FileTree, Host, Kubelet, Machine, Millis, World, mac, plain, uuid};
+use crate::lab::behaviour::Behaviour;
+use crate::lab::definition::{
+    Definition, HostDefinition, InterfaceDefinition, InterfaceKind, Role,
+};
 use crate::lab::fleet::Fault;
 use crate::lab::network::{Address, Link, LinkKind};
 use crate::lab::{cluster, k3s, systemd};
@@ -27,21 +31,13 @@ impl World {
             .map(|text| Fault::parse(text))
             .collect::<Result<_, _>>()?;
         let mut world = World {
-            format: FORMAT,
             now: starts - UPTIME,
             serial: 1000,
-            events: vec![],
-            hosts: BTreeMap::new(),
-            sandboxes: BTreeMap::new(),
-            objects: BTreeMap::new(),
-            workloads: BTreeMap::new(),
             images: definition.images.clone(),
             public_endpoint: definition.public_endpoint.clone(),
-            launches: BTreeMap::new(),
-            counts: Counts::default(),
             faults,
-            chance: None,
-            late: vec![],
+            behaviour: behaviour(definition)?,
+            ..World::empty()
         };
         for (name, host) in &definition.hosts {
             let host = build_host(name, host, world.now)?;
@@ -53,7 +49,9 @@ impl World {
         }
         let names: Vec<String> = world.hosts.keys().cloned().collect();
         for name in &names {
-            k3s::boot(&mut world, name);
+            if world.hosts[name].role != Role::Plain {
+                k3s::boot(&mut world, name);
+            }
         }
         for object in &definition.objects {
             cluster::new_object(&mut world, object.clone())?;
@@ -67,11 +65,19 @@ impl World {
             }
             cluster::add_workload(&mut world, workload);
         }
+        for name in &names {
+            systemd::boot_units(&mut world, name)?;
+        }
         // Pods start; then the cluster just runs until now.
         world.advance(60_000);
         world.advance(starts - world.now);
         Ok(world)
     }
+}
+
+/// What the lab's own texts say.
+fn behaviour(definition: &Definition) -> Result<Arc<Behaviour>, String> {
+    Behaviour::read(&definition.behaviour)
 }
 
 fn build_host(name: &str, definition: &HostDefinition, now: Millis) -> Result<Host, String> {
@@ -84,7 +90,7 @@ fn build_host(name: &str, definition: &HostDefinition, now: Millis) -> Result<Ho
         machine.links.push(build_link(name, interface, index)?);
     }
     machine.files = build_files(name, definition, now / 1000)?;
-    if Address::parse(&definition.pod_subnet).is_none() {
+    if definition.role != Role::Plain && Address::parse(&definition.pod_subnet).is_none() {
         return Err(format!(
             "host {name}: pod_subnet is no network: {:?}",
             definition.pod_subnet
@@ -108,6 +114,10 @@ fn build_host(name: &str, definition: &HostDefinition, now: Millis) -> Result<Ho
         epoch: 0,
     };
     host.units = systemd::standard_units(&host);
+    for (unit, definition) in &definition.units {
+        let (name, unit) = systemd::declared(unit, definition, now);
+        host.units.insert(name, unit);
+    }
     Ok(host)
 }
 

@@ -74,6 +74,17 @@ pub struct Host {
     pub epoch: u64,
 }
 
+impl Host {
+    /// Writes to the log of its services, of which the last lines are kept.
+    pub fn log(&mut self, now: Millis, line: &str) {
+        const KEPT: usize = 60;
+        self.journal.push((now, line.to_owned()));
+        if self.journal.len() > KEPT {
+            self.journal.drain(..self.journal.len() - KEPT);
+        }
+    }
+}
+
 /// Whether the kubelet of a node works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -16,10 +16,12 @@ pub use machine::{Activity, Host, Kubelet, Machine, Sandbox, Unit, UnitKind, Vte
 pub use time::{Event, Happening};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::behaviour::Behaviour;
 use super::definition::{ImageDefinition, LogTopic, PublicEndpoint, WorkloadKind};
 use super::fleet::{Chance, Fault, LateRequest};
 
@@ -61,6 +63,9 @@ pub struct World {
     /// Requests that are still on their way, oldest first.
     #[serde(default)]
     pub late: Vec<LateRequest>,
+    /// What the lab's texts have taught it; not part of its state.
+    #[serde(skip)]
+    pub behaviour: Arc<Behaviour>,
 }
 
 /// How often commands ran: the proof that nothing ran twice.
@@ -103,6 +108,28 @@ pub enum Place {
 }
 
 impl World {
+    /// Nothing at all: what stands in for a world that is somewhere else.
+    pub fn empty() -> Self {
+        Self {
+            format: FORMAT,
+            now: 0,
+            serial: 0,
+            events: vec![],
+            hosts: BTreeMap::new(),
+            sandboxes: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            workloads: BTreeMap::new(),
+            images: BTreeMap::new(),
+            public_endpoint: None,
+            launches: BTreeMap::new(),
+            counts: Counts::default(),
+            faults: vec![],
+            chance: None,
+            late: vec![],
+            behaviour: Arc::default(),
+        }
+    }
+
     /// The next number.
     pub fn next_serial(&mut self) -> u64 {
         self.serial += 1;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::counters::Traffic;
 use super::{Activity, Kubelet, Millis, Place, World};
 use crate::lab::definition::Reach;
-use crate::lab::{cluster, fleet, k3s, network, systemd};
+use crate::lab::{behaviour, cluster, fleet, k3s, network, systemd};
 
 /// Something that is going to happen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,6 +84,17 @@ pub enum Happening {
         pod: String,
         /// Which pod of that name.
         uid: String,
+    },
+    /// Something that the lab's behaviour has announced.
+    Taught {
+        /// Host.
+        host: String,
+        /// The unit that it belongs to.
+        unit: String,
+        /// The start of that unit.
+        generation: u64,
+        /// Its name.
+        event: String,
     },
     /// A host comes back from a reboot.
     Booted {
@@ -179,6 +190,21 @@ impl World {
             Happening::PodGone { pod, uid } => cluster::pod_gone(self, &pod, &uid),
             Happening::PodStart { pod, uid } => cluster::pod_start(self, &pod, &uid),
             Happening::PodReady { pod, uid } => cluster::pod_ready(self, &pod, &uid),
+            Happening::Taught {
+                host,
+                unit,
+                generation,
+                event,
+            } => {
+                let current = self.hosts.get(&host).is_some_and(|host| {
+                    let unit = host.units.get(&unit);
+                    host.down_until.is_none()
+                        && unit.is_some_and(|unit| unit.generation == generation)
+                });
+                if current {
+                    behaviour::event(self, &host, &event);
+                }
+            }
             Happening::Booted { host } => k3s::booted(self, &host),
         }
     }

@@ -1,8 +1,9 @@
 # What both the exchanges and the detached wrapper need.
 
-# sync_paths PATH…: on the disk when it returns. A `sync` that takes no paths syncs everything.
+# sync_paths PATH…: on the disk when it returns. A `sync` that takes no paths syncs everything; one that fails because
+# the paths have been removed meanwhile need not.
 sync_paths() {
-    sync "$@" 2>/dev/null || sync
+    sync "$@" 2>/dev/null || [ ! -e "$1" ] || sync
 }
 
 # how_it_ended NOTICE: turns what `supervise` printed into `exit N`, `signal N` or `timeout`.

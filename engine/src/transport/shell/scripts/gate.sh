@@ -41,5 +41,6 @@ gate() {
     sync_paths "$@"
     mv "$marker/rc.$token" "$marker/rc"
     [ "$input" = /dev/null ] || rm -f "$input"
-    sync_paths "$marker"
+    # A follower has its answer by now.
+    [ -n "$follower_born" ] || sync_paths "$marker"
 }

@@ -91,6 +91,7 @@ $gate_text
 GATE
     # A number of a process is looked up below /proc and asked for: nothing else may stand there.
     case $gate_pid$gate_born in *[!0-9]*) gate_kind= ;; esac
+    case $gate_token in *[!0-9a-f]*) gate_kind= ;; esac
     case $gate_kind in
     start | revoke) ;;
     *) end "unknown the gate of this command holds something that runbook did not write (in $marker)" ;;
@@ -287,7 +288,14 @@ inquire() {
     [ "$gate_kind" = start ] || end never
     out=0 err=0
     [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
-    if running; then end running; fi
+    # Where the command has ended, the wrapper is about to say so.
+    round=0
+    while running; do
+        round=$((round + 1))
+        [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
+        [ -s "$marker/rc.$gate_token" ] && [ "$round" -lt 500 ] || end running
+        sleep 0.02 2>/dev/null || sleep 1
+    done
     [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
     gone
 }

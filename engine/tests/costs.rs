@@ -1,0 +1,262 @@
+//! What an operation costs, counted, so that no machine is too slow or too busy to say: exchanges with the target,
+//! programs that are started there, transactions of the journal.
+
+mod support;
+
+#[path = "support/bench.rs"]
+mod bench;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bench::{Bench, said};
+use runbook::model::{
+    FileImage, FileState, HostName, OperationId, OperationKey, RunId, Target, TargetPath,
+};
+use runbook::transport::shell::ShellTarget;
+use runbook::transport::shell::link::{Conversation, Exchange, LinkEnd, Receiver, ShellLink};
+use runbook::transport::{
+    Actor, Cancel, Command, Launch, LocalLink, Observer, SilentSink, TransportError,
+};
+use support::shells::runtime;
+
+/// Counts what passes.
+struct Counting {
+    link: LocalLink,
+    exchanges: AtomicUsize,
+    conversations: AtomicUsize,
+}
+
+impl ShellLink for Counting {
+    fn target(&self) -> &Target {
+        self.link.target()
+    }
+
+    fn exchange(
+        &self,
+        exchange: &Exchange<'_>,
+        receiver: &mut dyn Receiver,
+        cancel: &Cancel,
+    ) -> Result<LinkEnd, TransportError> {
+        self.exchanges.fetch_add(1, Ordering::SeqCst);
+        self.link.exchange(exchange, receiver, cancel)
+    }
+
+    fn converse(
+        &self,
+        conversation: &Conversation<'_>,
+        receiver: &mut dyn Receiver,
+        cancel: &Cancel,
+    ) -> Option<Result<LinkEnd, TransportError>> {
+        self.conversations.fetch_add(1, Ordering::SeqCst);
+        self.link.converse(conversation, receiver, cancel)
+    }
+}
+
+/// A target whose tools write their names into a log before they do their work.
+struct Watched {
+    directory: tempfile::TempDir,
+    target: ShellTarget<Counting>,
+}
+
+/// Everything that the exchanges may start.
+const TOOLS: &[&str] = &[
+    "stat", "readlink", "head", "tail", "id", "tr", "mkdir", "cat", "wc", "mv", "ln", "rm",
+    "chmod", "chown", "sync", "touch", "cp", "cmp", "flock", "setsid", "sleep", "ls", "sh",
+];
+
+impl Watched {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let tools = directory.path().join("tools");
+        std::fs::create_dir(&tools).unwrap();
+        for tool in TOOLS {
+            let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+                .map(|path| path.join(tool))
+                .find(|path| path.exists());
+            let Some(real) = real else { continue };
+            let shim = tools.join(tool);
+            let log = directory.path().join("log");
+            let text = format!(
+                "#!/bin/sh\necho {tool} >>'{}'\nexec '{}' \"$@\"\n",
+                log.display(),
+                real.display()
+            );
+            std::fs::write(&shim, text).unwrap();
+            std::fs::set_permissions(&shim, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let here = Target::Host(HostName::parse("here").unwrap());
+        let link = LocalLink::new(here, runtime().handle().clone())
+            .with_variable("PATH", tools.to_str().unwrap());
+        let counting = Counting {
+            link,
+            exchanges: AtomicUsize::new(0),
+            conversations: AtomicUsize::new(0),
+        };
+        let target = ShellTarget::new(counting, None)
+            .with_marker_directory(directory.path().join("markers").to_str().unwrap());
+        Self { directory, target }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// What was started since the last time, and how many exchanges and conversations there were.
+    fn since(&self) -> (Vec<String>, usize, usize) {
+        let log = self.at("log");
+        let started = std::fs::read_to_string(&log).unwrap_or_default();
+        std::fs::write(&log, "").unwrap();
+        let count = |counter: &AtomicUsize| counter.swap(0, Ordering::SeqCst);
+        let link = self.target.link();
+        (
+            started.lines().map(str::to_owned).collect(),
+            count(&link.exchanges),
+            count(&link.conversations),
+        )
+    }
+
+    fn launch(&self, name: &str) {
+        let launch = Launch {
+            marker: OperationId::derive(
+                &RunId::parse("run").unwrap(),
+                1,
+                &OperationKey(name.into()),
+            ),
+            attempt: 1,
+            epoch: 1,
+            command: Command::argv(["/bin/true"]),
+            timeout: Some(std::time::Duration::from_secs(60)),
+            detach: false,
+        };
+        self.target
+            .launch(&launch, &SilentSink, &Cancel::default())
+            .unwrap();
+        let rc = self.at(&format!("markers/ops/{}.1/rc", launch.marker));
+        let begin = std::time::Instant::now();
+        while !rc.exists() {
+            assert!(begin.elapsed().as_secs() < 20, "no exit status");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
+fn often(started: &[String], tool: &str) -> usize {
+    started.iter().filter(|name| *name == tool).count()
+}
+
+#[test]
+fn a_gated_command_is_one_round_trip_and_seven_programs() {
+    let watched = Watched::new();
+    watched.launch("first");
+    watched.launch("second");
+    watched.since();
+    watched.launch("third");
+    let (started, exchanges, conversations) = watched.since();
+    assert_eq!((exchanges, conversations), (0, 1), "{started:?}");
+    // The gate's own two directories, its link, its syncs before and after the command, the watchdog and `setsid`.
+    assert!(started.len() <= 8, "{started:?}");
+    assert!(often(&started, "sync") <= 2, "{started:?}");
+    assert_eq!(often(&started, "ln"), 1, "{started:?}");
+    assert_eq!(often(&started, "sh"), 0, "a shell was started: {started:?}");
+}
+
+#[test]
+fn a_file_is_read_in_one_round_trip_and_written_in_one() {
+    let watched = Watched::new();
+    let path = TargetPath::parse(watched.at("file").to_str().unwrap()).unwrap();
+    std::fs::write(watched.at("file"), "old\n").unwrap();
+    watched.target.read_file(&path).unwrap();
+    watched.since();
+    let before = watched.target.read_file(&path).unwrap();
+    let (started, exchanges, conversations) = watched.since();
+    assert_eq!((exchanges, conversations), (0, 1), "{started:?}");
+    assert!(started.len() <= 3, "{started:?}");
+    let FileState::Present(image) = &before else {
+        panic!("it is there")
+    };
+    let after = FileState::Present(FileImage {
+        content: b"new\n".into(),
+        ..image.clone()
+    });
+    watched.target.replace_file(&path, &before, &after).unwrap();
+    let (mut started, exchanges, conversations) = watched.since();
+    // Looked for once for each target.
+    started.retain(|tool| tool != "readlink");
+    assert_eq!((exchanges, conversations), (0, 1), "{started:?}");
+    assert!(started.len() <= 12, "{started:?}");
+    assert_eq!(often(&started, "sync"), 2, "{started:?}");
+    assert_eq!(std::fs::read(watched.at("file")).unwrap(), b"new\n");
+}
+
+#[test]
+fn forgetting_many_markers_is_one_round_trip() {
+    let watched = Watched::new();
+    for name in ["a", "b", "c"] {
+        watched.launch(name);
+    }
+    watched.since();
+    let run = RunId::parse("run").unwrap();
+    let markers: Vec<OperationId> = ["a", "b", "c"]
+        .into_iter()
+        .map(|name| OperationId::derive(&run, 1, &OperationKey(name.into())))
+        .collect();
+    watched.target.forget(&markers).unwrap();
+    let (started, exchanges, conversations) = watched.since();
+    assert_eq!((exchanges, conversations), (0, 1), "{started:?}");
+    assert_eq!(often(&started, "rm"), 1, "{started:?}");
+    assert_eq!(
+        std::fs::read_dir(watched.at("markers/ops"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+/// How often the journal was synced, by the library that logs it.
+fn syncs(bench: &Bench, library: &Path, body: &str) -> usize {
+    bench.write(
+        "book.rhai",
+        &format!("runbook #{{ title: \"Costs\" }};\nlet h = host(\"localhost\");\n{body}\n"),
+    );
+    let log = bench.path().join("sync.log");
+    let _ = std::fs::remove_file(&log);
+    let output = bench
+        .command(&["run", "book.rhai", "--yes"])
+        .env("LD_PRELOAD", library)
+        .env("SYNC_LOG", &log)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    std::fs::read_to_string(log)
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with("sync ") && line.ends_with("journal.db-wal"))
+        .count()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_operation_costs_two_commits_and_a_reading_none() {
+    let bench = Bench::new();
+    let library = bench.path().join("sync_log.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/sim/sync_log.c");
+    let compiled = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([library.as_os_str(), source.as_os_str()])
+        .arg("-ldl")
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    let none = syncs(&bench, &library, "");
+    let five = syncs(&bench, &library, "for i in 0..5 { h.run([\"true\"]); }");
+    let readings = syncs(&bench, &library, "for i in 0..5 { h.probe([\"true\"]); }");
+    assert!(five - none <= 10, "{} syncs for five commands", five - none);
+    // A second without a commit writes what is noted, on a slow machine as well.
+    assert!(
+        readings - none <= 4,
+        "{} syncs for five readings",
+        readings - none
+    );
+}
