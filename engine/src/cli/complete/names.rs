@@ -70,7 +70,7 @@ impl Names<'_> {
 
     fn sources(&self) -> Option<SourceSet> {
         match self.command {
-            "run" | "doc" => SourceSet::load(self.typed.positions.first()?).ok(),
+            "run" | "doc" | "doctor" => SourceSet::load(self.typed.positions.first()?).ok(),
             _ => None,
         }
     }

@@ -28,7 +28,7 @@ impl Nature {
 
 /// Words whose value comes from somebody else.
 const OUTSIDE: &[&str] = &[
-    "probe", "run", "read", "input", "var", "get", "list", "logs", "events", "events",
+    "probe", "run", "read", "input", "var", "get", "list", "logs", "events",
 ];
 /// Functions whose value can be no shell code, whatever they are given.
 const HARMLESS: &[&str] = &[
