@@ -188,6 +188,10 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Remove what runs left behind: helper pods, test pods, markers.
+    Gc(Gc),
+    /// Check everything that a runbook needs here, and touch nothing.
+    Doctor(Doctor),
     /// Check that a run's journal is whole and unaltered.
     Verify {
         /// The run.
@@ -249,6 +253,9 @@ pub struct Run {
     /// Show what would change and touch nothing.
     #[arg(short = 'C', long, visible_alias = "check")]
     pub dry_run: bool,
+    /// Start no helper pods in a dry run: what nodes that are reached through them would tell is unknown then.
+    #[arg(long, requires = "dry_run")]
+    pub no_observer_pods: bool,
     /// Exit with 2 if a dry run finds changes.
     #[arg(long, requires = "dry_run")]
     pub detailed_exitcode: bool,
@@ -302,6 +309,65 @@ pub struct Talk {
     /// Form of the result on stdout.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
     pub output: Output,
+}
+
+/// `runbook gc`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runbook gc                          what the runs of this machine left behind
+  runbook gc --dry-run                only list it
+  runbook gc --kubeconfig admin.yaml  also list what others left in that cluster")]
+pub struct Gc {
+    /// The run [default: all of this machine that do not run now].
+    #[arg(value_parser = run_id)]
+    pub run: Option<RunId>,
+    /// Only list.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Context of the kubeconfig: look into this cluster too.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// A kubeconfig: look into its cluster too.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+impl Gc {
+    /// Whether a cluster is to be looked into, whoever left something there.
+    pub fn cluster_is_named(&self) -> bool {
+        self.context.is_some() || self.kubeconfig.is_some()
+    }
+}
+
+/// `runbook doctor`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runbook doctor -i prod.yaml             the hosts, and the cluster if there is one
+  runbook doctor mtu.rhai -i prod.yaml    also every permission that the runbook needs")]
+pub struct Doctor {
+    /// A runbook whose needs are checked.
+    #[arg(value_name = "FILE|NAME")]
+    pub runbook: Option<String>,
+    /// The hosts.
+    #[arg(
+        short,
+        long,
+        env = "RUNBOOK_INVENTORY",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub inventory: Option<PathBuf>,
+    /// Only these hosts or groups; matching nothing is an error.
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Context of the kubeconfig.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig [default: KUBECONFIG, then ~/.kube/config].
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// `runbook resume`.

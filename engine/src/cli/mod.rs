@@ -4,13 +4,17 @@ mod answers;
 pub mod args;
 mod check;
 mod console;
+mod context;
 mod doc;
+mod doctor;
 mod ending;
 mod fleet;
+mod gc;
 mod ground;
 mod inspect;
 mod lab;
 mod new;
+mod preflight;
 mod prepare;
 mod problem;
 mod report;
@@ -61,6 +65,8 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         Command::Report { run, format, out } => {
             report::report(run.as_ref(), *format, out.as_deref(), &cli.global, console)
         }
+        Command::Gc(gc) => gc::gc(gc, &cli.global, console),
+        Command::Doctor(doctor) => doctor::doctor(doctor, &cli.global, console),
         Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
         Command::Check { files } => check::check(files, console),
         Command::New { name } => new::new(name, console),

@@ -101,6 +101,16 @@ pub fn parameters(
     })
 }
 
+/// The parameters that nobody gave: their defaults; none at all if one must be given.
+pub fn defaults(header: &Header) -> BTreeMap<String, Parameter> {
+    let nothing = parameters::Given {
+        flags: Vec::new(),
+        file: None,
+        environment: Vec::new(),
+    };
+    parameters::check(&header.parameters, &nothing).unwrap_or_default()
+}
+
 fn read(path: &Path) -> Result<(String, String), Problem> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {

@@ -8,7 +8,7 @@ use rhai::{EvalAltResult, FnPtr, NativeCallContext, Position};
 use crate::executor::Executor;
 use crate::inventory::Inventory;
 use crate::journal::Parameter;
-use crate::model::{HostName, OperationKey, Secrets, SourcePosition, Target, Value};
+use crate::model::{HostName, OperationId, OperationKey, Secrets, SourcePosition, Target, Value};
 use crate::operation::{Action, Call, Failure};
 
 use super::failure;
@@ -72,6 +72,11 @@ impl Session {
     /// The executor of the mode.
     pub fn executor(&self) -> &dyn Executor {
         &*self.parts.executor
+    }
+
+    /// The name that the next operation in the present scope will have; none in a dry run.
+    pub(super) fn next_name(&self) -> Option<OperationId> {
+        self.executor().name_of(&scope::current().peek_operation())
     }
 
     /// Performs a word: as an operation of its own, or as part of the operation in whose closure it stands.

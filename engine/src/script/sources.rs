@@ -14,6 +14,7 @@ const STANDARD_LIBRARY: &[(&str, &str)] = &[
         include_str!("../../../stdlib/kubernetes.rhai"),
     ),
     ("std/mtu", include_str!("../../../stdlib/mtu.rhai")),
+    ("std/measure", include_str!("../../../stdlib/measure.rhai")),
     ("std/net", include_str!("../../../stdlib/net.rhai")),
     ("std/systemd", include_str!("../../../stdlib/systemd.rhai")),
     (

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 
 use super::{Finding, Header, Names, Severity, Unit};
 use crate::text::suggest;
@@ -44,7 +44,7 @@ pub fn check(
         .collect();
     for unit in units {
         let own = all_functions(unit);
-        let imports = imports(unit);
+        let imports = imports_in(&unit.ast);
         each_call(unit, |call| {
             let finding = if call.call.namespace.path.is_empty() {
                 unqualified(unit, &call, &native, &own)
@@ -125,9 +125,10 @@ fn collect(pairs: impl Iterator<Item = (String, usize)>) -> Functions {
     functions
 }
 
-fn imports(unit: &Unit<'_>) -> BTreeMap<String, String> {
+/// The modules that a text imports, by the names that it gives them.
+pub fn imports_in(ast: &AST) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    unit.ast.walk(&mut |path| {
+    ast.walk(&mut |path| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last()
             && let Expr::StringConstant(module, _) = &import.0
         {

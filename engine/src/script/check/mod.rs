@@ -12,6 +12,7 @@ use super::header::Header;
 use super::sources::SourceSet;
 use crate::model::SourcePosition;
 
+pub use calls::imports_in;
 pub use syntax::imports_of;
 
 /// How bad a finding is.
