@@ -2,14 +2,14 @@
 # Compares runs with their floors and with the peers, side by side over one private sshd on loopback.
 #   engine/benches/ssh.sh [ROUNDS]       medians of ROUNDS (3); needs root, for a user whose shell is /bin/sh
 # ansible-playbook and pyinfra are measured where PATH has them: python3 -m venv V; V/bin/pip install ansible-core pyinfra
-# Environment: RUNBOOK (the program; default target/release/runbook), BENCH_SKIP (words: ansible pyinfra large).
+# Environment: RUNBOOK, FLOOR (the programs, if they are built already), BENCH_SKIP (words: ansible pyinfra large).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=${1:-3}
 runbook=${RUNBOOK:-$PWD/target/release/runbook}
 [ -n "${RUNBOOK:-}" ] || cargo build --release --quiet
-cargo build --release --quiet --example floor
-floor=$PWD/target/release/examples/floor
+floor=${FLOOR:-$PWD/target/release/examples/floor}
+[ -n "${FLOOR:-}" ] || cargo build --release --quiet --example floor
 work=$(mktemp -d /tmp/bench.XXXXXX)
 user=runbook-bench
 made=
