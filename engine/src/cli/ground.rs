@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::context::RunContext;
 use super::fleet::{RealActing, RealObserving};
 use super::problem::Problem;
 use crate::inventory::{Inventory, LimitError};
@@ -10,7 +11,7 @@ use crate::lab::{Lab, LabAccess, LabFleet};
 use crate::model::{HostName, SourcePosition};
 use crate::report::Diagnostic;
 use crate::script::Names;
-use crate::transport::{ActingFleet, ObservingFleet};
+use crate::transport::{ActingFleet, ObservingFleet, Route};
 
 /// How many connections at once if nobody says.
 pub const PARALLEL: usize = 20;
@@ -113,6 +114,7 @@ impl Ground {
     pub fn observing(
         &self,
         runtime: &tokio::runtime::Runtime,
+        context: RunContext,
     ) -> Result<Arc<dyn ObservingFleet>, Problem> {
         match &self.place.lab {
             Some(lab) => {
@@ -125,6 +127,7 @@ impl Ground {
                 self.cluster(),
                 self.parallel(),
                 runtime,
+                context,
             ))),
         }
     }
@@ -133,6 +136,7 @@ impl Ground {
     pub fn acting(
         &self,
         runtime: &tokio::runtime::Runtime,
+        context: RunContext,
     ) -> Result<Arc<dyn ActingFleet>, Problem> {
         match &self.place.lab {
             Some(lab) => {
@@ -147,6 +151,7 @@ impl Ground {
                 self.cluster(),
                 self.parallel(),
                 runtime,
+                context,
             ))),
         }
     }
@@ -160,7 +165,8 @@ impl Ground {
         }
     }
 
-    fn cluster(&self) -> super::fleet::ClusterAccess {
+    /// How the cluster is reached.
+    pub fn cluster(&self) -> super::fleet::ClusterAccess {
         let inventory = self.inventory.kube();
         super::fleet::ClusterAccess {
             kubeconfig: self
@@ -173,7 +179,26 @@ impl Ground {
                 .context
                 .clone()
                 .or_else(|| inventory.and_then(|kube| kube.context.clone())),
+            helper_image: std::env::var("RUNBOOK_DEBUG_IMAGE")
+                .ok()
+                .filter(|image| !image.is_empty())
+                .or_else(|| inventory.and_then(|kube| kube.helper_image.clone())),
+            namespace: inventory.and_then(|kube| kube.helper_namespace.clone()),
         }
+    }
+
+    /// The ways to the hosts that `-l` left.
+    pub fn routes(&self) -> Vec<Route> {
+        self.hosts
+            .iter()
+            .filter_map(|host| self.route(host))
+            .collect()
+    }
+
+    /// The way to a host.
+    pub fn route(&self, host: &HostName) -> Option<Route> {
+        let mut access = self.inventory.access();
+        access.remove(host).map(|access| access.route)
     }
 
     /// What the user said.

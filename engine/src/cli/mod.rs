@@ -3,14 +3,20 @@
 mod answers;
 pub mod args;
 mod check;
+mod complete;
 mod console;
+mod context;
 mod doc;
+mod doctor;
 mod ending;
 mod fleet;
+mod gc;
 mod ground;
 mod inspect;
 mod lab;
+mod man;
 mod new;
+mod preflight;
 mod prepare;
 mod problem;
 mod report;
@@ -61,14 +67,21 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         Command::Report { run, format, out } => {
             report::report(run.as_ref(), *format, out.as_deref(), &cli.global, console)
         }
+        Command::Gc(gc) => gc::gc(gc, &cli.global, console),
+        Command::Doctor(doctor) => doctor::doctor(doctor, &cli.global, console),
         Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
-        Command::Check { files } => check::check(files, console),
+        Command::Check(check) => check::check(check, console),
         Command::New { name } => new::new(name, console),
         Command::Test(test) => test::test(test, console),
-        Command::Doc { file } => doc::doc(file.as_deref(), console),
+        Command::Doc(arguments) => doc::doc(arguments, console),
         Command::Lab { command } => lab::lab(command, &cli.global, console),
         Command::Completions { shell } => {
-            args::completions(*shell, &mut std::io::stdout());
+            console.print(complete::script(*shell));
+            Ok(0)
+        }
+        Command::Man { out } => man::man(out.as_deref(), console),
+        Command::Complete(arguments) => {
+            console.print(&complete::complete(arguments));
             Ok(0)
         }
     }

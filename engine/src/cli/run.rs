@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::answers::{Answers, who};
 use super::args::{self, Global, Output};
 use super::console::Console;
+use super::context::RunContext;
 use super::ground::{Ground, Place};
 use super::problem::{Problem, USAGE};
 use super::runtime::{listen_for_interrupts, runtime};
@@ -110,7 +111,9 @@ fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Result<u8
     listen_for_interrupts(&runtime, cancel.clone(), events.clone());
     let announcer = Announcer::new(events, secrets.clone());
     let asker = Arc::new(Answers::new(&run.talk, console));
-    let fleet = prepared.ground.observing(&runtime)?;
+    let mut context = RunContext::unrecorded(&announcer, &cancel);
+    context.observer_pods = !run.no_observer_pods;
+    let fleet = prepared.ground.observing(&runtime, context)?;
     let executor = Arc::new(DryRun::new(fleet, announcer.clone(), asker, cancel));
     let session = session_of(prepared, executor, secrets.clone(), console);
     let program = program(prepared.sources.clone(), session, true)?;
@@ -158,6 +161,7 @@ fn live(
     global: &Global,
     console: &Console,
 ) -> Result<u8, Problem> {
+    super::preflight::before_run(&prepared, &run.talk, console)?;
     let state = state(global)?;
     let id = RunId::generate();
     let scope = prepared.ground.scope();
@@ -198,7 +202,8 @@ impl Work {
         listen_for_interrupts(&runtime, cancel.clone(), events.clone());
         let announcer = Announcer::new(events, self.ledger.secrets().clone());
         let asker = Arc::new(Answers::new(talk, console));
-        let fleet = self.prepared.ground.acting(&runtime)?;
+        let context = RunContext::recorded(&self.ledger, &announcer, &cancel);
+        let fleet = self.prepared.ground.acting(&runtime, context)?;
         let parallel = self.prepared.ground.parallel();
         let live = Live::new(
             self.ledger.clone(),
@@ -226,8 +231,9 @@ impl Work {
         if matches!(end, ScriptEnd::Done | ScriptEnd::Finished(_)) {
             forget_markers(&*fleet, &self.ledger, &announcer);
         }
-        let verdict = session::finish(&announcer, Some(&self.ledger), end, started);
+        // Before the record that ends the session: what is removed is part of it.
         fleet.close();
+        let verdict = session::finish(&announcer, Some(&self.ledger), end, started);
         conclude(
             &verdict,
             &self.prepared.sources,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::answers::{Answers, who};
 use super::args::{self, Global, Output};
 use super::console::Console;
+use super::context::RunContext;
 use super::problem::{Problem, UNDECIDED};
 use super::resume::{Opened, open, prepared};
 use super::run::{conclude, forget_markers, program, state};
@@ -62,7 +63,8 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
     let events = console.events(Output::Text, true, Vec::new());
     listen_for_interrupts(&runtime, cancel.clone(), events.clone());
     let announcer = Announcer::new(events, ledger.secrets().clone());
-    let fleet = prepared.ground.acting(&runtime)?;
+    let context = RunContext::recorded(&ledger, &announcer, &cancel);
+    let fleet = prepared.ground.acting(&runtime, context)?;
     let live = Live::new(
         ledger.clone(),
         fleet.clone(),
@@ -126,8 +128,8 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
     if matches!(end, ScriptEnd::Done | ScriptEnd::Finished(_)) {
         forget_markers(&*fleet, &ledger, &announcer);
     }
-    let verdict = session::finish_as(&announcer, Some(&ledger), end, started, Ending::Undone);
     fleet.close();
+    let verdict = session::finish_as(&announcer, Some(&ledger), end, started, Ending::Undone);
     conclude(&verdict, &prepared.sources, ledger.secrets(), console);
     Ok(verdict.exit)
 }

@@ -157,6 +157,10 @@ impl DryRun {
                         command::skipped_value(),
                     );
                 }
+                Err(Failure::PlanEnds(unknown)) => Some(format!(
+                    "it is needed, which is not known before {}",
+                    unknown.because
+                )),
                 Err(failure) => return self.failed(call, failure),
             },
         };
@@ -282,12 +286,14 @@ impl Executor for DryRun {
         }
         match observation.observe(&self.overlay, &self.cancel) {
             // A command may fail now for want of what is planned before it.
-            Err(Failure::Failed(report)) if observation.command().is_some() => {
+            Err(Failure::Failed(report)) if observation.may_come_too_early() => {
                 match self.overlay.latest(target) {
                     Some(unknown) => Ok(Value::Unknown(unknown)),
                     None => Err(Failure::Failed(report)),
                 }
             }
+            // A target that the user does not want looked at.
+            Err(Failure::PlanEnds(unknown)) => Ok(Value::Unknown(unknown)),
             result => result,
         }
     }

@@ -239,6 +239,10 @@ impl Executor for Live {
         self.attempt(call, self.ledger.next_attempt(&call.key))
     }
 
+    fn name_of(&self, key: &OperationKey) -> Option<crate::model::OperationId> {
+        Some(self.ledger.id(key))
+    }
+
     fn look(&self, _: &Target, observation: &dyn Observation) -> Result<Value, Failure> {
         observation.observe(&*self.fleet, &self.cancel)
     }

@@ -25,7 +25,7 @@ pub use replay::Replay;
 
 use crate::journal::Entry;
 use crate::journal::StepStatus;
-use crate::model::{OperationKey, ScopePath, SourcePosition, Target, Value};
+use crate::model::{OperationId, OperationKey, ScopePath, SourcePosition, Target, Value};
 use crate::operation::{Call, Failure, Observation, RunCommand};
 use crate::report::PlanNote;
 
@@ -48,6 +48,11 @@ pub trait Executor: Send + Sync {
     /// The mode that does what this one leaves to it.
     fn behind(&self) -> Option<&dyn Executor> {
         None
+    }
+
+    /// The name that the operation under a key has, or will have, in this run; none where there is no journal.
+    fn name_of(&self, key: &OperationKey) -> Option<OperationId> {
+        self.behind().and_then(|behind| behind.name_of(key))
     }
 
     /// Performs one operation and returns its value.

@@ -308,6 +308,10 @@ impl ClusterObserver for OverlayCluster {
             .collect())
     }
 
+    fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError> {
+        self.inner.would_apply(manifest, force)
+    }
+
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError> {
         self.inner.logs(namespace, pod, query)
     }

@@ -10,11 +10,11 @@ use super::{Host, Inventory, InventoryError, KubeAccess};
 use crate::model::{HostName, Value};
 use crate::text::suggest;
 use crate::text::yaml::tree::{self, Content, Node};
-use crate::transport::{HostAccess, Route, SshRoute};
+use crate::transport::{HostAccess, NodeRoute, Route, SshRoute};
 use serde_yaml::Value as Yaml;
 
 const TOP: [&str; 4] = ["vars", "hosts", "groups", "kube"];
-const HOST: [&str; 10] = [
+const HOST: [&str; 11] = [
     "transport",
     "address",
     "user",
@@ -24,6 +24,7 @@ const HOST: [&str; 10] = [
     "known_hosts",
     "jump",
     "become",
+    "node",
     "vars",
 ];
 /// What only ssh has a use for.
@@ -36,7 +37,7 @@ const SSH_ONLY: [&str; 7] = [
     "known_hosts",
     "jump",
 ];
-const TRANSPORTS: [&str; 3] = ["ssh", "local", "lab"];
+const TRANSPORTS: [&str; 4] = ["ssh", "local", "node", "lab"];
 
 type Variables = BTreeMap<String, Value>;
 
@@ -184,11 +185,22 @@ fn route(
 ) -> Result<Route, InventoryError> {
     let transport = fields.text("transport")?.unwrap_or("ssh");
     if !TRANSPORTS.contains(&transport) {
-        let error = format!("{transport:?} is no transport; there are ssh, local and lab");
+        let error = format!("{transport:?} is no transport; there are ssh, local, node and lab");
         let node = fields.get("transport").unwrap_or(entry.key);
         return Err(source
             .at(node, error)
             .help(suggest::hint(transport, TRANSPORTS)));
+    }
+    if transport != "node"
+        && let Some((node, _)) = fields.entry("node")
+    {
+        let message = format!(
+            "`node` means nothing for the host `{}`, whose transport is {transport}",
+            entry.name
+        );
+        return Err(source
+            .at(node, message)
+            .help("leave `node` out, or write `transport: node`".to_owned()));
     }
     if transport == "ssh" {
         return ssh(entry, fields).map(Route::Ssh);
@@ -205,10 +217,27 @@ fn route(
             .at(node, message)
             .help(format!("leave `{key}` out, or write `transport: ssh`")));
     }
-    Ok(if transport == "lab" {
-        Route::Lab
-    } else {
-        Route::Local
+    Ok(match transport {
+        "lab" => Route::Lab,
+        "node" => {
+            if let Some((node, _)) = fields.entry("become") {
+                return Err(source
+                    .at(
+                        node,
+                        format!(
+                            "`become` means nothing for the host `{}`: a helper pod enters its node as root",
+                            entry.name
+                        ),
+                    )
+                    .help("leave `become` out".to_owned()));
+            }
+            Route::Node(NodeRoute {
+                node: fields
+                    .word("node")?
+                    .unwrap_or_else(|| entry.name.to_string()),
+            })
+        }
+        _ => Route::Local,
     })
 }
 
@@ -256,8 +285,11 @@ fn kube(source: Source<'_>, top: &Fields<'_>) -> Result<Option<KubeAccess>, Inve
     let Some(node) = top.get("kube") else {
         return Ok(None);
     };
-    let fields = reader::fields(source, node, "`kube`", &["context", "kubeconfig"])?;
+    let known = ["context", "kubeconfig", "helper_image", "helper_namespace"];
+    let fields = reader::fields(source, node, "`kube`", &known)?;
     Ok(Some(KubeAccess {
+        helper_image: fields.word("helper_image")?,
+        helper_namespace: fields.word("helper_namespace")?,
         context: fields.text("context")?.map(str::to_owned),
         kubeconfig: fields.text("kubeconfig")?.map(PathBuf::from),
     }))

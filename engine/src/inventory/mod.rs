@@ -40,6 +40,10 @@ pub struct KubeAccess {
     pub context: Option<String>,
     /// The kubeconfig's path.
     pub kubeconfig: Option<PathBuf>,
+    /// The image of helper pods; none chooses one that a node already has.
+    pub helper_image: Option<String>,
+    /// The namespace of helper pods and of the lease; `kube-system` if none is named.
+    pub helper_namespace: Option<String>,
 }
 
 impl Inventory {

@@ -43,6 +43,8 @@ fn reads_hosts_groups_and_the_cluster() {
     let kube = KubeAccess {
         context: Some("prod".into()),
         kubeconfig: Some("/etc/kube".into()),
+        helper_image: None,
+        helper_namespace: None,
     };
     assert_eq!(inventory.kube(), Some(&kube));
     assert_eq!(inventory.nearest("web-11"), Some("web-1"));

@@ -8,7 +8,7 @@ use super::{
     Ending, Entry, EntryState, Intent, JournalError, Outcome, OutcomeResult, Record, RunHeader,
     SessionEntry, SourceText, StepEntry, StepStatus, Stored,
 };
-use crate::model::{OperationId, OperationKey, ScopePath, SourcePosition};
+use crate::model::{ObjectRef, OperationId, OperationKey, ScopePath, SourcePosition};
 
 /// The state of a run, folded from its records.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,7 @@ pub struct History {
     entries: Vec<Entry>,
     by_id: HashMap<OperationId, usize>,
     by_key: HashMap<OperationKey, usize>,
+    temporaries: BTreeMap<ObjectRef, String>,
     last: u64,
 }
 
@@ -58,6 +59,7 @@ impl History {
             entries: Vec::new(),
             by_id: HashMap::new(),
             by_key: HashMap::new(),
+            temporaries: BTreeMap::new(),
             last: first.seq,
         };
         rest.iter().try_for_each(|stored| history.apply(stored))?;
@@ -109,6 +111,14 @@ impl History {
                 orphaned,
                 ..
             } => self.edited(place, *edition, sources, reused, orphaned),
+            Record::Temporary { object, what } => {
+                self.temporaries.insert(object.clone(), what.clone());
+                Ok(())
+            }
+            Record::TemporaryGone { object } => {
+                self.temporaries.remove(object);
+                Ok(())
+            }
             Record::Ended { ending, .. } => self.ended(place, *ending),
         }?;
         self.last = stored.seq;
@@ -155,6 +165,18 @@ impl History {
         self.sessions
             .last()
             .and_then(|session| session.ended.map(|(ending, _)| ending))
+    }
+
+    /// Whether something of it was put back, or may have been: what is recorded of it is then no longer so.
+    pub fn undo_began(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.intent.undoes.is_some())
+    }
+
+    /// Temporary objects that may still be there, with what they are.
+    pub fn temporaries(&self) -> &BTreeMap<ObjectRef, String> {
+        &self.temporaries
     }
 
     /// Place of the latest record.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    OperationId, OperationKey, RunId, ScopePath, SourcePosition, Subject, Target, Value,
+    ObjectRef, OperationId, OperationKey, RunId, ScopePath, SourcePosition, Subject, Target, Value,
 };
 use crate::operation::{Class, Report};
 
@@ -102,6 +102,18 @@ pub enum Record {
         orphaned: Vec<OperationId>,
         /// Who accepted.
         by: String,
+    },
+    /// An object is about to be made that is there for a time only, such as a helper pod.
+    Temporary {
+        /// Which.
+        object: ObjectRef,
+        /// In words.
+        what: String,
+    },
+    /// A temporary object is gone.
+    TemporaryGone {
+        /// Which.
+        object: ObjectRef,
     },
     /// A session ended in an orderly way.
     Ended {

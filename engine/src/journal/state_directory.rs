@@ -54,6 +54,11 @@ impl StateDirectory {
         Ok(state.join("runbook"))
     }
 
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The directory of a run.
     pub fn run(&self, run: &RunId) -> RunDirectory {
         RunDirectory {

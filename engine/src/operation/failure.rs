@@ -147,6 +147,9 @@ impl From<TransportError> for Failure {
                     "something else writes it; see who, then resume to compare and write again",
                 ))
             }
+            TransportError::Declined { target, why } => {
+                Self::PlanEnds(Unknown::because(format!("looking at {target} ({why})")))
+            }
             TransportError::Interrupted => Self::Interrupted,
         }
     }

@@ -26,6 +26,11 @@ pub trait Observation {
     fn command(&self) -> Option<String> {
         None
     }
+    /// Whether it may fail now for want of what a dry run has planned before it: a command that reads what is not there
+    /// yet, the log of a pod that is not made yet.
+    fn may_come_too_early(&self) -> bool {
+        self.command().is_some()
+    }
     /// Looks.
     fn observe(&self, fleet: &dyn ObservingFleet, cancel: &Cancel) -> Result<Value, Failure>;
 }

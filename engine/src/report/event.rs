@@ -27,6 +27,29 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// The cluster's API is away, and a call waits for it.
+    ApiAway {
+        /// `is restarting`, `is not reachable`, `is not ready` …
+        state: String,
+        /// What the last try met.
+        why: String,
+        /// For how many seconds it has been tried.
+        waited_s: u64,
+        /// For how many it will be.
+        limit_s: u64,
+    },
+    /// The cluster's API answers again.
+    ApiBack {
+        /// After how many seconds.
+        waited_s: u64,
+    },
+    /// An object is made that is there for a time only, such as a helper pod.
+    Temporary {
+        /// Which, such as `pod kube-system/runbook-…`.
+        object: String,
+        /// In words.
+        what: String,
+    },
     /// A step was entered.
     StepStarted {
         /// Which.

@@ -15,6 +15,8 @@ use super::look::Look;
 pub struct Live {
     bars: Option<MultiProgress>,
     running: HashMap<OperationKey, (ProgressBar, String)>,
+    /// The line that says that the API server is away.
+    away: Option<ProgressBar>,
 }
 
 impl Live {
@@ -23,6 +25,7 @@ impl Live {
         Self {
             bars: shown.then(MultiProgress::new),
             running: HashMap::new(),
+            away: None,
         }
     }
 
@@ -58,7 +61,24 @@ impl Live {
                     bars.remove(&bar);
                 }
             }
+            Event::ApiAway {
+                state, waited_s, ..
+            } => {
+                let bar = self.away.get_or_insert_with(|| {
+                    let bar = bars.add(ProgressBar::new_spinner().with_style(style(look)));
+                    bar.enable_steady_tick(Duration::from_millis(120));
+                    bar
+                });
+                bar.set_message(format!("API server {} ({waited_s} s)", look.line(state)));
+            }
+            Event::ApiBack { .. } => {
+                if let Some(bar) = self.away.take() {
+                    bar.finish_and_clear();
+                    bars.remove(&bar);
+                }
+            }
             Event::RunEnded { .. } => {
+                self.away = None;
                 self.running.clear();
                 // A terminal that went away has nothing to clear.
                 let _ = bars.clear();

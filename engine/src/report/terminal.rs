@@ -11,7 +11,7 @@ use crate::journal::StepStatus;
 use crate::model::{ScopePath, Target, Value};
 use crate::operation::{Class, Report};
 
-use super::closing::{self, Tally};
+use super::closing::{self, Course, Tally};
 use super::live::Live;
 use super::look::{Look, Tone, elapsed};
 use super::{Event, EventSink, OperationOutcome};
@@ -44,7 +44,12 @@ struct State<W> {
     /// Questions that are being asked, and what is to be printed when they are answered.
     asking: usize,
     held: Vec<String>,
+    /// After how many seconds it was last told that the API server is away.
+    away_told: Option<u64>,
 }
+
+/// After how many more seconds it is told again that the API server is away.
+const AWAY_AGAIN: u64 = 30;
 
 impl<W: Write + Send> Terminal<W> {
     /// Writes to `out`, which is stderr outside of tests.
@@ -59,6 +64,7 @@ impl<W: Write + Send> Terminal<W> {
                 dry: false,
                 asking: 0,
                 held: Vec::new(),
+                away_told: None,
             }),
         }
     }
@@ -116,6 +122,9 @@ impl<W> State<W> {
                 ..
             } => {
                 self.dry = *mode == "dry run";
+                if *mode == "undo" {
+                    self.tally.course = Course::Back;
+                }
                 let run = run.as_ref().map_or(String::new(), |run| format!(" {run}"));
                 vec![
                     look.paint(Tone::Strong, &look.line(title)),
@@ -162,6 +171,23 @@ impl<W> State<W> {
                 .iter()
                 .map(|line| format!("{} {line}", look.paint(Tone::Warn, "warning:")))
                 .collect(),
+            Event::ApiAway {
+                state,
+                why,
+                waited_s,
+                limit_s,
+            } => self.api_away(options, state, why, *waited_s, *limit_s),
+            Event::ApiBack { waited_s } => {
+                self.away_told = None;
+                vec![format!(
+                    "    the API server answers again (after {})",
+                    elapsed(waited_s * 1000)
+                )]
+            }
+            Event::Temporary { object, what } => vec![look.paint(
+                Tone::Dim,
+                &format!("    starting a {}: {}", look.line(what), look.line(object)),
+            )],
             Event::Waiting { what, deadline, .. } => {
                 let until = deadline.to_zoned(jiff::tz::TimeZone::system());
                 let until = until.strftime("%H:%M:%S");
@@ -186,6 +212,29 @@ impl<W> State<W> {
             ),
             _ => Vec::new(),
         }
+    }
+
+    /// Told when it begins and now and then; between, the live line counts.
+    fn api_away(
+        &mut self,
+        options: &TerminalOptions,
+        state: &str,
+        why: &str,
+        waited_s: u64,
+        limit_s: u64,
+    ) -> Vec<String> {
+        let next = self.away_told.map_or(0, |told| told + AWAY_AGAIN);
+        if waited_s < next {
+            return Vec::new();
+        }
+        self.away_told = Some(waited_s);
+        let look = &options.look;
+        vec![format!(
+            "    {} ({waited_s} s): {}; trying for {}",
+            look.paint(Tone::Warn, &format!("API server {state}")),
+            look.line(why),
+            elapsed(limit_s * 1000)
+        )]
     }
 
     fn step_ended(

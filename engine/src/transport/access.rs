@@ -18,8 +18,17 @@ pub enum Route {
     Local,
     /// By the user's own ssh, with its configuration, agent, known hosts and jump hosts.
     Ssh(SshRoute),
+    /// A node of the cluster, by a helper pod.
+    Node(NodeRoute),
     /// A host of the lab that the run is on.
     Lab,
+}
+
+/// A node that is reached through the cluster's API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRoute {
+    /// Its name in the cluster.
+    pub node: String,
 }
 
 /// What the inventory says beyond the user's ssh configuration. Everything is optional there.

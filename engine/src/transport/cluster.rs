@@ -54,6 +54,16 @@ pub enum PatchKind {
     Strategic,
 }
 
+/// An object that is made for a time only: it is written down before it is made, so that it is found again whatever
+/// happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Temporary {
+    /// Which.
+    pub object: ObjectRef,
+    /// In words, such as `helper pod on node n1`.
+    pub what: String,
+}
+
 /// The part of the API that only reads.
 pub trait ClusterObserver: Send + Sync {
     /// The kind that a user means by `name`: `pod`, `pods`, `Pod`, `deployments.apps`, `apps/v1/Deployment`.
@@ -64,6 +74,9 @@ pub trait ClusterObserver: Send + Sync {
 
     /// Objects of a kind, sorted by namespace and name.
     fn list(&self, kind: &ObjectKind, query: &ListQuery) -> Result<Vec<Json>, TransportError>;
+
+    /// What the API would make of this manifest by server-side apply, without keeping it (`dryRun=All`).
+    fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError>;
 
     /// A container's log as text.
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError>;
@@ -80,8 +93,15 @@ pub trait ClusterActor: ClusterObserver {
         resource_version: Option<&str>,
     ) -> Result<Json, TransportError>;
 
+    /// Applies a manifest on the server: made if it is missing, else changed where it differs. Twice is the same as once.
+    fn apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError>;
+
     /// Creates an object (its namespace and name are in it).
     fn create(&self, object: &Json) -> Result<Json, TransportError>;
+
+    /// Evicts the pod with this `uid`: deletes it when the disruption budgets allow it, and waits until they do. One
+    /// that is already gone is no error.
+    fn evict(&self, pod: &ObjectRef, uid: &str) -> Result<(), TransportError>;
 
     /// Deletes the object with this `uid`; one that is already gone, or whose name now belongs to another, is
     /// no error: what was to go is gone.

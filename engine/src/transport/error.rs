@@ -37,6 +37,14 @@ pub enum TransportError {
         /// What changed.
         what: String,
     },
+    /// The user does not want this target looked at in this way: what it would tell is unknown.
+    #[error("{target} is not looked at: {why}")]
+    Declined {
+        /// Which target.
+        target: Target,
+        /// By which of the user's words.
+        why: String,
+    },
     /// The user asked to stop.
     #[error("interrupted")]
     Interrupted,

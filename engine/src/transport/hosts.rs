@@ -68,7 +68,10 @@ impl HostFleet {
             refused("is not in the inventory; add it there, or check the name".into())
         })?;
         let connection = self.connect(target, access).ok_or_else(|| {
-            refused("is a host of a lab and not reached by a shell; run with --lab".into())
+            refused(
+                "is a host of a lab or a node of a cluster, and not reached by a shell of its own"
+                    .into(),
+            )
         })?;
         connections.insert(name.clone(), connection.clone());
         Ok(connection)
@@ -95,7 +98,7 @@ impl HostFleet {
                 }
                 Connection::Ssh(Arc::new(host))
             }
-            Route::Lab => return None,
+            Route::Node(_) | Route::Lab => return None,
         })
     }
 }

@@ -20,10 +20,12 @@ mod quantity;
 pub mod shell;
 mod ssh;
 
-pub use access::{HostAccess, Route, SshRoute};
+pub use access::{HostAccess, NodeRoute, Route, SshRoute};
 pub use cancel::{Cancel, Interruption};
 pub use clock::{Clock, SystemClock};
-pub use cluster::{ClusterActor, ClusterObserver, ListQuery, LogQuery, ObjectKind, PatchKind};
+pub use cluster::{
+    ClusterActor, ClusterObserver, ListQuery, LogQuery, ObjectKind, PatchKind, Temporary,
+};
 pub use command::{
     Captured, Command, Completion, Exit, InFlight, Launch, OUTPUT_LIMIT, Output, OutputSink,
     Program, SilentSink, Stream,

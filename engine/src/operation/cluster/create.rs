@@ -21,29 +21,9 @@ pub struct CreateObject {
 
 impl CreateObject {
     /// Takes a manifest: `apiVersion`, `kind`, `metadata.name`, for most kinds `metadata.namespace`, and the rest.
-    pub fn new(observer: &dyn ClusterObserver, mut manifest: Json) -> Result<Self, Failure> {
-        let text = |value: &Json| value.as_str().map(str::to_owned);
-        let lacks =
-            |field: &str| Failure::Misuse(format!("kube.create: the object lacks `{field}`"));
-        let api_version = text(&manifest["apiVersion"]).ok_or_else(|| lacks("apiVersion"))?;
-        let kind = text(&manifest["kind"]).ok_or_else(|| lacks("kind"))?;
-        // A name of the server's choosing would be another object after each crash.
-        let name = text(&manifest["metadata"]["name"]).ok_or_else(|| lacks("metadata.name"))?;
-        let namespace = text(&manifest["metadata"]["namespace"]);
-        let word = format!("{api_version}/{kind}");
-        let object = resolve(observer, &word, namespace.as_deref(), &name)?;
-        if object.namespace.is_none()
-            && let Json::Object(metadata) = &mut manifest["metadata"]
-        {
-            metadata.remove("namespace");
-        }
-        if names_secret(&object) {
-            encode_strings(&mut manifest);
-        }
-        Ok(Self {
-            object,
-            manifest: state_of(manifest),
-        })
+    pub fn new(observer: &dyn ClusterObserver, manifest: Json) -> Result<Self, Failure> {
+        let (object, manifest) = named("kube.create", observer, manifest)?;
+        Ok(Self { object, manifest })
     }
 
     fn differs(&self, found: &Json) -> Failure {
@@ -58,6 +38,32 @@ impl CreateObject {
             .hint("choose another name, or change what is there with kube.patch()"),
         )
     }
+}
+
+/// The object that a manifest describes, and the manifest as it is sent.
+pub(super) fn named(
+    word: &str,
+    observer: &dyn ClusterObserver,
+    mut manifest: Json,
+) -> Result<(ObjectRef, Json), Failure> {
+    let text = |value: &Json| value.as_str().map(str::to_owned);
+    let lacks = |field: &str| Failure::Misuse(format!("{word}: the object lacks `{field}`"));
+    let api_version = text(&manifest["apiVersion"]).ok_or_else(|| lacks("apiVersion"))?;
+    let kind = text(&manifest["kind"]).ok_or_else(|| lacks("kind"))?;
+    // A name of the server's choosing would be another object after each crash.
+    let name = text(&manifest["metadata"]["name"]).ok_or_else(|| lacks("metadata.name"))?;
+    let namespace = text(&manifest["metadata"]["namespace"]);
+    let full = format!("{api_version}/{kind}");
+    let object = resolve(observer, &full, namespace.as_deref(), &name)?;
+    if object.namespace.is_none()
+        && let Json::Object(metadata) = &mut manifest["metadata"]
+    {
+        metadata.remove("namespace");
+    }
+    if names_secret(&object) {
+        encode_strings(&mut manifest);
+    }
+    Ok((object, state_of(manifest)))
 }
 
 /// The places in which `found` is not as `wanted`; not the values, which may be secrets.

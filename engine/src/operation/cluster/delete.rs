@@ -16,12 +16,21 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How long between two looks at an object that is going.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How an object is made to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Delete,
+    /// As the disruption budgets allow it.
+    Evict,
+}
+
 /// Deletes the object with a uid and waits until it is gone. What has its name afterwards is another object and does
 /// not matter: a stateful set makes its pods again under their names.
 #[derive(Debug)]
 pub struct DeleteObject {
     object: ObjectRef,
     uid: String,
+    way: Way,
     /// Why it could not be put back, as far as it has been seen.
     lasting: Mutex<Option<String>>,
 }
@@ -38,9 +47,22 @@ impl DeleteObject {
             false => Ok(Self {
                 object,
                 uid,
+                way: Way::Delete,
                 lasting: Mutex::new(None),
             }),
         }
+    }
+
+    /// The same, but a pod that disruption budgets protect goes only when they allow it.
+    pub fn evicting(pod: ObjectRef, uid: impl Into<String>) -> Result<Self, Failure> {
+        if pod.kind != "Pod" {
+            return Err(Failure::Misuse(format!("only pods are evicted, not {pod}")));
+        }
+        let delete = Self::new(pod, uid)?;
+        Ok(Self {
+            way: Way::Evict,
+            ..delete
+        })
     }
 
     /// The object, if it still is the one that is meant. In a dry run an object may have no uid: one that an earlier
@@ -129,7 +151,10 @@ fn why_not_put_back(object: &ObjectRef, found: &Json) -> Option<String> {
 
 impl Change for DeleteObject {
     fn kind(&self) -> &str {
-        "kube.delete"
+        match self.way {
+            Way::Delete => "kube.delete",
+            Way::Evict => "kube.evict",
+        }
     }
 
     fn arguments(&self) -> Value {
@@ -139,7 +164,10 @@ impl Change for DeleteObject {
     }
 
     fn summary(&self) -> String {
-        format!("delete {}", self.object)
+        match self.way {
+            Way::Delete => format!("delete {}", self.object),
+            Way::Evict => format!("evict {}", self.object),
+        }
     }
 
     fn subject(&self) -> Subject {
@@ -170,7 +198,10 @@ impl Change for DeleteObject {
             _ => None,
         };
         let actor = fleet.cluster_actor()?;
-        actor.delete(&self.object, &self.uid)?;
+        match self.way {
+            Way::Delete => actor.delete(&self.object, &self.uid)?,
+            Way::Evict => actor.evict(&self.object, &self.uid)?,
+        }
         self.wait_until_gone(
             &*actor,
             fleet,

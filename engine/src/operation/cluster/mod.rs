@@ -1,28 +1,36 @@
-//! The words on objects of the cluster: get, list, logs; patch, label, annotate, create, delete.
+//! The words on objects of the cluster: get, list, logs, wait; patch, label, annotate, scale, create, delete, evict,
+//! rollout_restart.
 //!
 //! - [`state_of`], [`observe_object`]: an object as an image
 //! - [`GetObject`], [`ListObjects`], [`PodLogs`]: words that look
-//! - [`PatchObject`], [`CreateObject`], [`DeleteObject`]: words that change
+//! - [`PatchObject`], [`CreateObject`], [`DeleteObject`], [`RestartRollout`]: words that change
+//! - [`Condition`]: what is waited for
 //! - [`restore`]: putting an image back
 //! - [`veil`]: what of a `Secret` may be kept and shown
 
+mod apply;
+mod condition;
 mod create;
 mod delete;
 mod name;
 mod patch;
 mod read;
 mod restore;
+mod rollout;
 mod state;
 #[cfg(test)]
 mod tests;
 mod veil;
 
+pub use apply::ApplyObject;
+pub use condition::Condition;
 pub use create::CreateObject;
 pub use delete::DeleteObject;
 pub use name::{resolve, resolve_kind};
 pub use patch::PatchObject;
-pub use read::{GetObject, ListObjects, PodLogs};
+pub use read::{GetObject, ListObjects, PodLogs, UniqueName};
 pub use restore::{left_as, restore, revert_patch};
+pub use rollout::RestartRollout;
 pub use state::{observe_object, state_of};
 pub use veil::{names_secret, veil, veil_pair};
 

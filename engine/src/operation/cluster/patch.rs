@@ -22,6 +22,7 @@ enum Word {
     Patch,
     Label,
     Annotate,
+    Scale(i64),
 }
 
 /// Patches an object. Already there is what the patch asks for when every field that it names is so; what the server
@@ -97,6 +98,20 @@ impl PatchObject {
         Self::metadata(object, Word::Annotate, "annotations", annotations)
     }
 
+    /// `kube.scale`: that many replicas.
+    pub fn scale(object: ObjectRef, replicas: i64) -> Result<Self, Failure> {
+        if replicas < 0 {
+            return Err(Failure::Misuse(format!(
+                "{object} cannot have {replicas} replicas"
+            )));
+        }
+        let patch = json!({"spec": {"replicas": replicas}});
+        Ok(Self {
+            word: Word::Scale(replicas),
+            ..Self::new(object, PatchKind::Merge, patch)?
+        })
+    }
+
     fn metadata(
         object: ObjectRef,
         word: Word,
@@ -158,6 +173,7 @@ impl Change for PatchObject {
             Word::Patch => "kube.patch",
             Word::Label => "kube.label",
             Word::Annotate => "kube.annotate",
+            Word::Scale(_) => "kube.scale",
         }
     }
 
@@ -181,6 +197,7 @@ impl Change for PatchObject {
             Word::Patch => format!("patch {}", self.object),
             Word::Label => format!("label {} {}", self.object, members("labels")),
             Word::Annotate => format!("annotate {} {}", self.object, members("annotations")),
+            Word::Scale(replicas) => format!("scale {} to {replicas}", self.object),
         }
     }
 

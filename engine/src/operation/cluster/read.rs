@@ -1,6 +1,6 @@
 //! Words that look.
 
-use crate::model::{ObjectRef, Value};
+use crate::model::{ObjectRef, OperationId, Value};
 use crate::operation::{Failure, Observation};
 use crate::transport::{Cancel, ListQuery, LogQuery, ObjectKind, ObservingFleet};
 
@@ -113,10 +113,46 @@ impl Observation for PodLogs {
         format!("logs of pod {}/{}", self.namespace, self.pod)
     }
 
+    fn may_come_too_early(&self) -> bool {
+        true
+    }
+
     fn observe(&self, fleet: &dyn ObservingFleet, _: &Cancel) -> Result<Value, Failure> {
         let log = fleet
             .cluster_observer()?
             .logs(&self.namespace, &self.pod, &self.query)?;
         Ok(Value::Text(log))
+    }
+}
+
+/// `kube.unique_name`: a name for an object that no other operation of any run has, and that this one has again when it
+/// is repeated after a crash.
+#[derive(Clone, Debug)]
+pub struct UniqueName {
+    /// Its beginning.
+    pub prefix: String,
+    /// The operation; none in a dry run, which has no names.
+    pub operation: Option<OperationId>,
+}
+
+impl Observation for UniqueName {
+    fn kind(&self) -> &str {
+        "kube.unique_name"
+    }
+
+    fn arguments(&self) -> Value {
+        Value::from_entries([("prefix", Value::from(self.prefix.clone()))])
+    }
+
+    fn summary(&self) -> String {
+        format!("a name that begins with {}", self.prefix)
+    }
+
+    fn observe(&self, _: &dyn ObservingFleet, _: &Cancel) -> Result<Value, Failure> {
+        let end = self
+            .operation
+            .as_ref()
+            .map_or("planned", OperationId::as_str);
+        Ok(Value::Text(format!("{}-{end}", self.prefix)))
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 
-use super::{Finding, Header, Names, Severity, Unit};
+use super::{Finding, Header, Names, Severity, Unit, codes};
 use crate::text::suggest;
 
 /// Functions by name, with the numbers of arguments that they take.
@@ -44,7 +44,7 @@ pub fn check(
         .collect();
     for unit in units {
         let own = all_functions(unit);
-        let imports = imports(unit);
+        let imports = imports_in(&unit.ast);
         each_call(unit, |call| {
             let finding = if call.call.namespace.path.is_empty() {
                 unqualified(unit, &call, &native, &own)
@@ -125,9 +125,10 @@ fn collect(pairs: impl Iterator<Item = (String, usize)>) -> Functions {
     functions
 }
 
-fn imports(unit: &Unit<'_>) -> BTreeMap<String, String> {
+/// The modules that a text imports, by the names that it gives them.
+pub fn imports_in(ast: &AST) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    unit.ast.walk(&mut |path| {
+    ast.walk(&mut |path| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last()
             && let Expr::StringConstant(module, _) = &import.0
         {
@@ -232,7 +233,7 @@ fn unknown_function(
     );
     Finding {
         severity: Severity::Error,
-        code: "unknown-function",
+        code: codes::UNKNOWN_FUNCTION,
         message: format!("there is no function `{prefix}{name}`"),
         position: unit.at(call.position),
         length: name.chars().count(),
@@ -245,7 +246,7 @@ fn wrong_arity(unit: &Unit<'_>, call: &Call<'_>, name: &str, arities: &BTreeSet<
     let given = call.call.args.len();
     Finding {
         severity: Severity::Error,
-        code: "wrong-arity",
+        code: codes::WRONG_ARITY,
         message: format!(
             "`{name}` takes {} argument(s), and {given} are given",
             takes.join(" or ")
@@ -272,17 +273,17 @@ fn literal_name(
     let (what, code, known): (&str, &'static str, Vec<&str>) = match call.call.name.as_str() {
         "param" => (
             "parameter",
-            "unknown-parameter",
+            codes::UNKNOWN_PARAMETER,
             header?.parameters.iter().map(|p| p.name.as_str()).collect(),
         ),
         "host" => (
             "host",
-            "unknown-host",
+            codes::UNKNOWN_HOST,
             names.hosts.as_ref()?.iter().map(String::as_str).collect(),
         ),
         "hosts" => (
             "group",
-            "unknown-group",
+            codes::UNKNOWN_GROUP,
             names.groups.as_ref()?.iter().map(String::as_str).collect(),
         ),
         _ => return None,

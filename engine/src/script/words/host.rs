@@ -109,6 +109,24 @@ fn lookup(engine: &mut Engine, session: &Arc<Session>) {
         },
     );
     let words = session.clone();
+    engine.register_fn(
+        "node",
+        move |context: NativeCallContext, name: &str| -> Result<Host, Box<EvalAltResult>> {
+            let node = HostName::parse(name).map_err(|why| misuse(&context, why))?;
+            let inventory = &words.parts.inventory;
+            // A host of this name is the node, by the inventory's way to it; any other is reached by a helper pod.
+            let left_out =
+                inventory.hosts().any(|host| *host == node) && !words.parts.hosts.contains(&node);
+            if left_out {
+                return Err(misuse(
+                    &context,
+                    format!("host `{node}` is left out by --limit"),
+                ));
+            }
+            Ok(Host(node))
+        },
+    );
+    let words = session.clone();
     engine.register_fn("hosts", move || -> Array {
         words
             .parts

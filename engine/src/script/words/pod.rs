@@ -1,13 +1,15 @@
-//! `pod(namespace, name)`: a container to look into.
+//! `pod(namespace, name)`: a container to look into and to run things in.
 
 use std::fmt;
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Dynamic, Engine, EvalAltResult, Map, NativeCallContext};
 
-use super::super::session::Session;
-use super::host::probe;
-use crate::model::Target;
+use super::super::convert::to_dynamic;
+use super::super::session::{Session, misuse};
+use super::host::{probe, run};
+use crate::model::{Target, TargetPath};
+use crate::operation::{Action, FileQuestion, LookAtFile};
 
 /// A pod, as scripts hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,38 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
         "probe",
         move |context: NativeCallContext, pod: Pod, command: Dynamic, options: Map| {
             probe(&words, &context, pod.target(), &command, options)
+        },
+    );
+    let words = session.clone();
+    engine.register_fn(
+        "run",
+        move |context: NativeCallContext, pod: Pod, command: Dynamic| {
+            run(&words, &context, pod.target(), &command, Map::new())
+        },
+    );
+    let words = session.clone();
+    engine.register_fn(
+        "run",
+        move |context: NativeCallContext, pod: Pod, command: Dynamic, options: Map| {
+            run(&words, &context, pod.target(), &command, options)
+        },
+    );
+    let words = session.clone();
+    engine.register_fn(
+        "read",
+        move |context: NativeCallContext,
+              pod: Pod,
+              path: &str|
+              -> Result<Dynamic, Box<EvalAltResult>> {
+            let path = TargetPath::parse(path).map_err(|why| misuse(&context, why))?;
+            let look = LookAtFile {
+                target: pod.target(),
+                path,
+                question: FileQuestion::Read,
+            };
+            words
+                .perform(&context, pod.target(), Action::Observe(&look))
+                .map(|value| to_dynamic(&value))
         },
     );
 }

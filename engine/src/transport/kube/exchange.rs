@@ -27,8 +27,42 @@ const UNAUTHORIZED: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Told what is being waited for, such as `API server is not reachable: connection refused (12 s)`.
-pub(super) type RetryHook = Arc<dyn Fn(&str) + Send + Sync>;
+/// Told what is being waited for.
+pub(super) type RetryHook = Arc<dyn Fn(&Away) + Send + Sync>;
+
+/// What a call is waiting for, told before each further try and once when it is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// The API server is away.
+    Waiting {
+        /// `is restarting`, `is not ready`, `does not accept the credentials yet`.
+        state: &'static str,
+        /// What the last try met, such as `connection refused`.
+        why: String,
+        /// For how long this call has been trying.
+        waited: Duration,
+        /// For how long it will.
+        limit: Duration,
+    },
+    /// It answers again.
+    Back {
+        /// After how long.
+        waited: Duration,
+    },
+}
+
+impl std::fmt::Display for Away {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Waiting {
+                state, why, waited, ..
+            } => write!(f, "API server {state}: {why} ({} s)", waited.as_secs()),
+            Self::Back { waited } => {
+                write!(f, "API server answers again (after {} s)", waited.as_secs())
+            }
+        }
+    }
+}
 
 /// Whether a request can be sent again when it is not known what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +99,8 @@ pub(super) struct Patience {
     since: Timestamp,
     pause: Duration,
     unauthorized_since: Option<Timestamp>,
+    /// Whether it was told that this call waits.
+    waiting: bool,
 }
 
 impl Exchange {
@@ -73,9 +109,31 @@ impl Exchange {
             client,
             runtime,
             clock: Arc::new(SystemClock),
-            hook: Arc::new(|words| tracing::info!("{words}")),
+            hook: Arc::new(|away| tracing::info!("{away}")),
             patience: PATIENCE,
             cancel: Cancel::default(),
+        }
+    }
+
+    /// The runtime that the client's connections live on.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.runtime
+    }
+
+    /// The client, for what is more than one request and its answer.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// The same with another patience.
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self {
+            client: self.client.clone(),
+            runtime: self.runtime.clone(),
+            clock: self.clock.clone(),
+            hook: self.hook.clone(),
+            patience,
+            cancel: self.cancel.clone(),
         }
     }
 
@@ -85,6 +143,7 @@ impl Exchange {
             since: self.clock.now(),
             pause: FIRST_PAUSE,
             unauthorized_since: None,
+            waiting: false,
         }
     }
 
@@ -96,20 +155,44 @@ impl Exchange {
         repeat: Repeat,
         request: &Request<Vec<u8>>,
     ) -> Result<Bytes, Stop> {
+        self.attempt_with(patience, repeat, || self.answer(request.clone()))
+    }
+
+    /// The same for anything that takes one try.
+    pub fn attempt_with<T, F: Future<Output = Result<T, Trouble>>>(
+        &self,
+        patience: &mut Patience,
+        repeat: Repeat,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, Stop> {
         loop {
-            let trouble = match self.runtime.block_on(self.attempt(request.clone())) {
-                Ok(answer) => return Ok(answer),
-                Err(trouble) => trouble,
+            let attempt = attempt();
+            let tried = async { tokio::time::timeout(TRY, attempt).await };
+            let trouble = match self.runtime.block_on(tried) {
+                Ok(Ok(answer)) => {
+                    self.back(patience);
+                    return Ok(answer);
+                }
+                Ok(Err(trouble)) => trouble,
+                Err(_) => Trouble::silence(TRY.as_secs()),
             };
-            self.judge(patience, repeat, &trouble)?;
+            if let Err(stop) = self.judge(patience, repeat, &trouble) {
+                if trouble.status.is_some() && !trouble.is_of_the_node() {
+                    // It answers again, if with a no.
+                    self.back(patience);
+                }
+                return Err(stop);
+            }
             self.wait(patience, &trouble)?;
         }
     }
 
-    async fn attempt(&self, request: Request<Vec<u8>>) -> Result<Bytes, Trouble> {
-        match tokio::time::timeout(TRY, self.answer(request)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Trouble::silence(TRY.as_secs())),
+    /// The server answers again.
+    pub fn back(&self, patience: &mut Patience) {
+        if std::mem::take(&mut patience.waiting) {
+            (self.hook)(&Away::Back {
+                waited: elapsed(patience.since, self.clock.now()),
+            });
         }
     }
 
@@ -170,15 +253,22 @@ impl Exchange {
 
     fn wait(&self, patience: &mut Patience, trouble: &Trouble) -> Result<(), Stop> {
         let state = match trouble.fate {
+            Fate::NotNow if trouble.words.contains("disruption budget") => {
+                "holds the eviction back"
+            }
             Fate::NotNow => "is not ready",
             Fate::Unauthorized => "does not accept the credentials yet",
+            _ if trouble.is_of_the_node() => "does not reach the kubelet",
+            _ if trouble.is_of_a_restart() => "is restarting",
             _ => "is not reachable",
         };
-        let waited = elapsed(patience.since, self.clock.now()).as_secs();
-        (self.hook)(&format!(
-            "API server {state}: {} ({waited} s)",
-            trouble.words
-        ));
+        patience.waiting = true;
+        (self.hook)(&Away::Waiting {
+            state,
+            why: trouble.shown(),
+            waited: elapsed(patience.since, self.clock.now()),
+            limit: self.patience,
+        });
         let asked = trouble
             .retry_after()
             .map_or(Duration::ZERO, Duration::from_secs);

@@ -5,20 +5,35 @@
 //! - `exchange`: one request, tried again while the API server is away
 //! - `trouble`: what a failed request says about its effect
 //! - `reader`, `writer`: the calls
+//! - `exec`: a shell in a container; `helper`, `node`: the host's shell, entered from a helper pod
+//! - `access`: what we are allowed to do
+//! - `lease`: one operator a cluster
+//! - `target`: pods and nodes as targets like any other
 
+mod access;
 mod connect;
 mod discovery;
 mod exchange;
+mod exec;
+pub mod helper;
 mod kinds;
+mod lease;
+mod node;
 mod path;
 mod reader;
+mod target;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod writer;
 
-pub use exchange::PATIENCE;
+pub use access::Access;
+pub use exchange::{Away, PATIENCE};
+pub use exec::PodLink;
+pub use lease::{ClusterLease, LeaseHolder, LeaseHook, LeaseNews};
+pub use node::NodeLink;
 pub use reader::KubeReader;
+pub use target::{NodeTarget, PodTarget, Steady, node_target, pod_observer, pod_target};
 pub use writer::KubeCluster;
 
 use super::TransportError;

@@ -9,8 +9,9 @@ use kube::api::{ListParams, LogParams};
 use kube::core::params::GetParams;
 use serde_json::Value as Json;
 
+use super::access::Keep;
 use super::discovery::{Catalog, discover};
-use super::exchange::{Exchange, Repeat, Stop};
+use super::exchange::{Away, Exchange, Repeat, Stop};
 use super::{connect, kinds, path, refused};
 use crate::model::ObjectRef;
 use crate::transport::{
@@ -29,15 +30,19 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Its calls block the calling thread and must not be made on a runtime's own threads. While the API server is away
 /// they go on trying for [`PATIENCE`](super::PATIENCE).
 pub struct KubeReader {
-    pub(super) exchange: Exchange,
+    pub(super) exchange: Arc<Exchange>,
     catalog: Mutex<Option<Arc<Catalog>>>,
 }
 
 impl KubeReader {
     /// Reads through a client; its connections live on `runtime`.
     pub fn new(client: kube::Client, runtime: tokio::runtime::Handle) -> Self {
+        Self::of(Exchange::new(client, runtime))
+    }
+
+    pub(super) fn of(exchange: Exchange) -> Self {
         Self {
-            exchange: Exchange::new(client, runtime),
+            exchange: Arc::new(exchange),
             catalog: Mutex::default(),
         }
     }
@@ -54,32 +59,46 @@ impl KubeReader {
         Ok(Self::new(client, runtime))
     }
 
+    /// The settings, to be changed before anything shares them.
+    fn settings(&mut self) -> &mut Exchange {
+        let patience = self.exchange.patience;
+        if Arc::get_mut(&mut self.exchange).is_none() {
+            self.exchange = Arc::new(self.exchange.with_patience(patience));
+        }
+        Arc::get_mut(&mut self.exchange).expect("nobody else has it: it was made just now")
+    }
+
     /// Waits by another clock than the system's: a lab's, in which minutes pass at once.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.exchange.clock = clock;
+        self.settings().clock = clock;
         self
     }
 
-    /// Tells what is being waited for, such as `API server is not reachable: connection refused (12 s)`.
+    /// Tells what is being waited for.
     #[must_use]
-    pub fn on_retry(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.exchange.hook = Arc::new(hook);
+    pub fn on_retry(mut self, hook: impl Fn(&Away) + Send + Sync + 'static) -> Self {
+        self.settings().hook = Arc::new(hook);
         self
     }
 
     /// Tries for another time than [`PATIENCE`](super::PATIENCE).
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
-        self.exchange.patience = patience;
+        self.settings().patience = patience;
         self
     }
 
     /// Stops waiting when the user asks to stop.
     #[must_use]
     pub fn with_cancel(mut self, cancel: Cancel) -> Self {
-        self.exchange.cancel = cancel;
+        self.settings().cancel = cancel;
         self
+    }
+
+    /// What its calls share.
+    pub(super) fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
     }
 
     /// The kind of an object by its exact API version and kind.
@@ -231,6 +250,10 @@ impl ClusterObserver for KubeReader {
             (text("namespace"), text("name"))
         });
         Ok(items)
+    }
+
+    fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError> {
+        self.server_side_apply(manifest, force, Keep::Nothing)
     }
 
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError> {

@@ -71,8 +71,56 @@ impl Trouble {
 
     /// Whether the API server could not reach the kubelet or the node: so while a node's k3s restarts.
     pub fn is_of_the_node(&self) -> bool {
-        matches!(self.code(), 500 | 502)
-            && (self.words.contains("error dialing backend") || self.words.contains("dial tcp"))
+        let said = |words: &str| self.words.contains(words);
+        matches!(self.code(), 500 | 502 | 503)
+            && (said("error dialing backend") || said("dial tcp") || said("proxy error"))
+    }
+
+    /// Whether there is no such running container to run anything in: the pod is gone, has ended, or the container
+    /// has.
+    pub fn container_is_gone(&self) -> bool {
+        let said = |words: &str| self.words.contains(words);
+        self.object_is_absent()
+            || said("container not found")
+            || said("in a completed pod")
+            || said("does not have a host assigned")
+            || said("is not running")
+            || said("is terminated")
+            || said("task not found")
+    }
+
+    /// Whether this is how a server looks that has just stopped or is about to listen: the machine is there, and nobody
+    /// answers at the port, or stopped answering.
+    pub fn is_of_a_restart(&self) -> bool {
+        let words = self.words.to_lowercase();
+        [
+            "refused",
+            "reset",
+            "closed",
+            "eof",
+            "broken pipe",
+            "restart",
+        ]
+        .iter()
+        .any(|sign| words.contains(sign))
+    }
+
+    /// What happened, without the URL that an API server quotes when it fails to reach a kubelet: it holds a whole
+    /// script.
+    pub fn shown(&self) -> String {
+        let Some(begin) = self.words.find("\"http") else {
+            return self.words.clone();
+        };
+        let rest = &self.words[begin + 1..];
+        match rest.find('"') {
+            Some(end) => format!("{}…{}", &self.words[..begin], &rest[end + 1..]),
+            None => self.words[..begin].to_owned(),
+        }
+    }
+
+    /// A stream that broke off.
+    pub fn broken(why: &str) -> Self {
+        Self::of(Fate::Unknown, why)
     }
 
     /// A patch whose answer got lost and that the object does not show.
@@ -133,6 +181,15 @@ impl Trouble {
             );
         }
         match error {
+            // The way to a stream gives the server's no as an error.
+            kube::Error::Api(status) => Self {
+                fate: fate_of_status(status.code, status),
+                words: match status.message.is_empty() {
+                    true => format!("HTTP status {}", status.code),
+                    false => status.message.clone(),
+                },
+                status: Some(status.clone()),
+            },
             kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => {
                 Self::of(Fate::Refused, words)
             }

@@ -4,23 +4,27 @@
 //! to find (a uid, a resource version), asking the object settles it; elsewhere the outcome is reported as unknown.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use jiff::Timestamp;
+use kube::api::{DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions};
 use serde_json::Value as Json;
 
-use super::exchange::{Patience, Repeat, Stop};
+use super::access::Keep;
+use super::exchange::{Exchange, Patience, Repeat, Stop};
 use super::reader::{KubeReader, built, ended, json};
 use super::trouble::Trouble;
 use super::{lost, path, refused};
 use crate::model::{ObjectRef, Target};
 use crate::transport::{
-    ClusterActor, ClusterObserver, ListQuery, LogQuery, ObjectKind, PatchKind, TransportError,
-    covers,
+    Cancel, ClusterActor, ClusterObserver, ListQuery, LogQuery, ObjectKind, PatchKind,
+    TransportError, covers,
 };
 
 /// Who changed a field, as the server keeps it in `managedFields`.
-const MANAGER: &str = "runbook";
+pub(super) const MANAGER: &str = "runbook";
 
 /// A cluster's API that can be read and written.
 pub struct KubeCluster {
@@ -45,11 +49,59 @@ impl KubeCluster {
         Ok(Self { reader })
     }
 
+    /// Its part that only reads.
+    pub fn into_reader(self) -> KubeReader {
+        self.reader
+    }
+
     /// With other settings for its reader: clock, patience, hook, interruption.
     #[must_use]
     pub fn with(self, set: impl FnOnce(KubeReader) -> KubeReader) -> Self {
         Self {
             reader: set(self.reader),
+        }
+    }
+
+    /// What its calls share.
+    pub(super) fn exchange(&self) -> &Arc<Exchange> {
+        self.reader.exchange()
+    }
+
+    /// The same cluster for the end of a run: with little patience, and also after an interruption.
+    pub(super) fn for_cleanup(&self, patience: Duration) -> Self {
+        let mut exchange = self.exchange().with_patience(patience);
+        exchange.cancel = Cancel::default();
+        Self {
+            reader: KubeReader::of(exchange),
+        }
+    }
+
+    /// The same cluster without telling anybody that it waits.
+    pub(super) fn silent(&self) -> Self {
+        let mut exchange = self.exchange().with_patience(self.exchange().patience);
+        exchange.hook = Arc::new(|_| {});
+        exchange.cancel = Cancel::default();
+        Self {
+            reader: KubeReader::of(exchange),
+        }
+    }
+
+    /// The time, by the run's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.exchange().clock.now()
+    }
+
+    /// How long it is since then.
+    pub(super) fn elapsed(&self, since: Timestamp) -> Duration {
+        Duration::try_from(self.now().duration_since(since)).unwrap_or_default()
+    }
+
+    /// Lets time pass between two looks.
+    pub(super) fn pause(&self, duration: Duration) -> Result<(), TransportError> {
+        let exchange = self.exchange();
+        match exchange.clock.sleep(duration, &exchange.cancel) {
+            true => Ok(()),
+            false => Err(TransportError::Interrupted),
         }
     }
 
@@ -107,7 +159,8 @@ impl KubeCluster {
         }
     }
 
-    fn object(&self, object: &Json) -> Result<ObjectRef, TransportError> {
+    /// The name of the object that a manifest describes.
+    pub(super) fn reference(object: &Json) -> Result<ObjectRef, TransportError> {
         let text = |field: &str, value: &Json| {
             let text = value.as_str().filter(|text| !text.is_empty());
             text.map(str::to_owned)
@@ -133,6 +186,10 @@ impl ClusterObserver for KubeCluster {
 
     fn list(&self, kind: &ObjectKind, query: &ListQuery) -> Result<Vec<Json>, TransportError> {
         self.reader.list(kind, query)
+    }
+
+    fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError> {
+        self.reader.would_apply(manifest, force)
     }
 
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError> {
@@ -178,8 +235,13 @@ impl ClusterActor for KubeCluster {
         }
     }
 
+    fn apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError> {
+        self.reader
+            .server_side_apply(manifest, force, Keep::Everything)
+    }
+
     fn create(&self, object: &Json) -> Result<Json, TransportError> {
-        let name = self.object(object)?;
+        let name = Self::reference(object)?;
         let kind = self.reader.kind_of(&name)?;
         let (collection, _) = path::place(&kind, &name)?;
         let params = PostParams {
@@ -192,33 +254,60 @@ impl ClusterActor for KubeCluster {
             .map_err(|stop| ended(stop, &format!("create {name}")))
     }
 
+    fn evict(&self, pod: &ObjectRef, uid: &str) -> Result<(), TransportError> {
+        let (collection, name) = path::place(&self.reader.kind_of(pod)?, pod)?;
+        let params = EvictParams {
+            delete_options: Some(with_uid(uid)),
+            post_options: PostParams::default(),
+        };
+        let request = built(collection.evict(name, &params))?;
+        // A budget answers 429 as long as it allows no disruption: that is waited for like anything that is not ready.
+        self.remove(pod, uid, &request, "evict")
+    }
+
     fn delete(&self, object: &ObjectRef, uid: &str) -> Result<(), TransportError> {
         let (collection, name) = path::place(&self.reader.kind_of(object)?, object)?;
-        let params = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: Some(uid.to_owned()),
-                resource_version: None,
-            }),
-            ..DeleteParams::background()
-        };
-        let request = built(collection.delete(name, &params))?;
+        let request = built(collection.delete(name, &with_uid(uid)))?;
+        self.remove(object, uid, &request, "delete")
+    }
+}
+
+fn with_uid(uid: &str) -> DeleteParams {
+    DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        }),
+        ..DeleteParams::background()
+    }
+}
+
+impl KubeCluster {
+    /// Sends a request that removes the object with this uid and no other.
+    fn remove(
+        &self,
+        object: &ObjectRef,
+        uid: &str,
+        request: &Request<Vec<u8>>,
+        word: &str,
+    ) -> Result<(), TransportError> {
         let mut patience = self.reader.exchange.patience();
         // With the uid, twice is the same as once: what has the name next is not touched.
         match self
             .reader
             .exchange
-            .send(&mut patience, Repeat::Always, &request)
+            .send(&mut patience, Repeat::Always, request)
         {
             Ok(_) => Ok(()),
             Err(Stop::Refused(trouble)) if trouble.object_is_absent() => Ok(()),
             Err(Stop::Refused(trouble)) if trouble.code() == 409 => {
                 let now = self.get(object)?;
                 match now.is_some_and(|now| now["metadata"]["uid"] == uid) {
-                    true => Err(ended(Stop::Refused(trouble), &format!("delete {object}"))),
+                    true => Err(ended(Stop::Refused(trouble), &format!("{word} {object}"))),
                     false => Ok(()),
                 }
             }
-            Err(stop) => Err(ended(stop, &format!("delete {object}"))),
+            Err(stop) => Err(ended(stop, &format!("{word} {object}"))),
         }
     }
 }

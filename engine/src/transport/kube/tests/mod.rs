@@ -1,5 +1,6 @@
 //! The real client against a store in memory, with accidents on the way between them.
 
+mod keeping;
 mod reading;
 mod socket;
 mod waiting;
@@ -61,7 +62,7 @@ impl Bench {
         let client = accident_prone(inner, Arc::new(way), requests.clone(), &runtime);
         let (hook, time) = (told.clone(), clock.clone());
         let cluster = KubeCluster::new(client, runtime.handle().clone()).with(|reader| {
-            let hook = move |words: &str| hook.lock().unwrap().push(words.to_owned());
+            let hook = move |away: &Away| hook.lock().unwrap().push(away.to_string());
             reader.with_clock(time).on_retry(hook)
         });
         Self {

@@ -219,5 +219,7 @@ fn a_log_waits_for_the_nodes_kubelet() {
             .unwrap(),
         "hello"
     );
-    assert_eq!(bench.told.lock().unwrap().len(), 3);
+    let told = bench.told.lock().unwrap();
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(told[3].contains("answers again"), "{told:?}");
 }

@@ -16,7 +16,7 @@ fn a_restarting_api_server_is_waited_for() {
     );
     let told = bench.told.lock().unwrap();
     assert!(
-        told[0].contains("API server is not reachable: k3s is restarting (0 s)"),
+        told[0].contains("API server is restarting: k3s is restarting (0 s)"),
         "{told:?}"
     );
     assert!(
