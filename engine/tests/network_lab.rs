@@ -219,7 +219,7 @@ fn the_main_job_on_real_links() {
         assert_eq!(
             network.on(
                 host,
-                "ls /etc/rancher/k3s; ls /run/units | grep runbook || true"
+                "ls /etc/rancher/k3s; ls /run/units | grep 'runbook.*timer' || true"
             ),
             "config.yaml\n"
         );
