@@ -51,6 +51,10 @@ const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../../runbooks/verify-mtu.rhai"),
     ),
     (
+        "flannel-over-tailscale.rhai",
+        include_str!("../../../runbooks/flannel-over-tailscale.rhai"),
+    ),
+    (
         "tls-cipher-check.rhai",
         include_str!("../../../runbooks/tls-cipher-check.rhai"),
     ),
