@@ -52,7 +52,7 @@ pub fn resolve(resolve: &args::Resolve, global: &Global, console: &Console) -> R
     })?;
     let (ending, message) = match decision {
         "abort" => (Ending::Aborted, "given up"),
-        _ => (Ending::Undecided, "resolved; to be resumed"),
+        _ => (Ending::Undecided, "resolved; to be continued"),
     };
     opened.journal.commit(Record::Ended {
         ending,
@@ -60,7 +60,7 @@ pub fn resolve(resolve: &args::Resolve, global: &Global, console: &Console) -> R
         failed: Vec::new(),
     })?;
     opened.journal.flush()?;
-    let next = if decision == "abort" {
+    let next = if decision == "abort" || opened.history.undo_began() {
         format!("runbook undo {run}")
     } else {
         format!("runbook resume {run}")

@@ -135,9 +135,10 @@ pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Resu
     .go(&resume.talk, console)
 }
 
-fn ending(state: &StateDirectory, run: &RunId) -> Option<Ending> {
+/// What is recorded of a run, if that can be read.
+fn told(state: &StateDirectory, run: &RunId) -> Option<History> {
     let records = Journal::read(&state.run(run)).ok()?;
-    History::from_records(&records).ok()?.ending()
+    History::from_records(&records).ok()
 }
 
 fn newest_unfinished(state: &StateDirectory) -> Result<RunId, Problem> {
@@ -151,7 +152,9 @@ fn newest_unfinished(state: &StateDirectory) -> Result<RunId, Problem> {
         .runs()
         .into_iter()
         .rev()
-        .find(|run| has_begun(state, run) && !over(ending(state, run)))
+        .find(|run| {
+            has_begun(state, run) && !over(told(state, run).and_then(|history| history.ending()))
+        })
         .ok_or_else(|| {
             Problem::usage(
                 Diagnostic::error("there is no run to resume")
@@ -161,14 +164,23 @@ fn newest_unfinished(state: &StateDirectory) -> Result<RunId, Problem> {
 }
 
 fn refuse_finished(state: &StateDirectory, run: &RunId) -> Result<(), Problem> {
-    let what = match ending(state, run) {
-        Some(Ending::Done | Ending::Finished) => "came to its end: there is nothing to resume",
-        Some(Ending::Aborted) => "was given up: it cannot be resumed, only undone",
-        Some(Ending::Undone) => "was undone: start it anew",
+    let Some(history) = told(state, run) else {
+        return Ok(());
+    };
+    let (what, next) = match history.ending() {
+        Some(Ending::Done | Ending::Finished) => {
+            ("came to its end: there is nothing to resume", "show")
+        }
+        Some(Ending::Aborted) => ("was given up: it cannot be resumed, only undone", "show"),
+        Some(Ending::Undone) => ("was undone: start it anew", "show"),
+        _ if history.undo_began() => (
+            "is partly undone: what would follow builds on what was put back; it can only be undone to the end",
+            "undo",
+        ),
         _ => return Ok(()),
     };
     Err(Problem::usage(
-        Diagnostic::error(format!("run {run} {what}")).help(format!("runbook show {run}")),
+        Diagnostic::error(format!("run {run} {what}")).help(format!("runbook {next} {run}")),
     ))
 }
 

@@ -167,6 +167,13 @@ impl History {
             .and_then(|session| session.ended.map(|(ending, _)| ending))
     }
 
+    /// Whether something of it was put back, or may have been: what is recorded of it is then no longer so.
+    pub fn undo_began(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.intent.undoes.is_some())
+    }
+
     /// Temporary objects that may still be there, with what they are.
     pub fn temporaries(&self) -> &BTreeMap<ObjectRef, String> {
         &self.temporaries

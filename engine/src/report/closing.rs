@@ -15,6 +15,8 @@ const LISTED: usize = 20;
 /// What a session did so far.
 #[derive(Debug, Default)]
 pub struct Tally {
+    /// Which way the session goes.
+    pub course: Course,
     changed: usize,
     already: usize,
     commands: usize,
@@ -114,8 +116,18 @@ pub fn ending_word(ending: Ending) -> (Tone, &'static str) {
     }
 }
 
+/// Which way a run goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Course {
+    /// Through its runbook.
+    #[default]
+    Onward,
+    /// What it did is being put back.
+    Back,
+}
+
 /// The commands that make sense after an ending, each with its purpose.
-pub fn next_commands(run: &RunId, ending: Ending) -> Vec<(String, &'static str)> {
+pub fn next_commands(run: &RunId, ending: Ending, course: Course) -> Vec<(String, &'static str)> {
     let resume = |purpose| (format!("runbook resume {run}"), purpose);
     let undo = (format!("runbook undo {run}"), "put back what it changed");
     let show = (
@@ -123,6 +135,10 @@ pub fn next_commands(run: &RunId, ending: Ending) -> Vec<(String, &'static str)>
         "read everything that happened",
     );
     let status = (format!("runbook status {run}"), "see what must be decided");
+    if course == Course::Back && ending != Ending::Undone {
+        let on = (undo.0, "go on putting back, once the cause is fixed");
+        return vec![status, on, show];
+    }
     match ending {
         Ending::Failed => vec![resume("go on, once the cause is fixed"), undo, show],
         Ending::Unreachable => vec![resume("go on, once it can be reached"), undo, show],
@@ -134,8 +150,8 @@ pub fn next_commands(run: &RunId, ending: Ending) -> Vec<(String, &'static str)>
 }
 
 /// Those commands as lines.
-pub fn next_lines(look: &Look, run: &RunId, ending: Ending) -> Vec<String> {
-    let commands = next_commands(run, ending);
+pub fn next_lines(look: &Look, run: &RunId, ending: Ending, course: Course) -> Vec<String> {
+    let commands = next_commands(run, ending, course);
     let longest = commands.iter().map(|(command, _)| command.len()).max();
     let longest = longest.unwrap_or_default();
     let mut out = vec!["next:".to_owned()];
@@ -191,7 +207,7 @@ pub fn block(
         out.extend(changed_by_then(look, tally));
     }
     if let Some(run) = run {
-        out.extend(next_lines(look, run, ending));
+        out.extend(next_lines(look, run, ending, tally.course));
     }
     out
 }

@@ -7,7 +7,7 @@ use crate::journal::{Ending, Intent, OutcomeResult, Record, RunHeader, StepStatu
 use crate::model::{OperationId, ScopePath};
 use crate::operation::Class;
 
-use super::closing::{ending_word, next_lines};
+use super::closing::{Course, ending_word, next_lines};
 use super::look::{Look, Tone};
 
 /// Where a run stands.
@@ -47,6 +47,8 @@ pub struct RunSummary<'a> {
     pub in_flight: Vec<&'a Intent>,
     /// Why the last session ended, in words.
     pub message: &'a str,
+    /// Whether something of it was put back.
+    pub course: Course,
 }
 
 impl<'a> RunSummary<'a> {
@@ -63,6 +65,7 @@ impl<'a> RunSummary<'a> {
             steps: Vec::new(),
             in_flight: Vec::new(),
             message: "",
+            course: Course::Onward,
         };
         for stored in records {
             summary.read(&stored.record);
@@ -88,6 +91,9 @@ impl<'a> RunSummary<'a> {
             Record::StepStarted { path, .. } => self.step(path, None),
             Record::StepEnded { path, status } => self.step(path, Some(*status)),
             Record::Intent(intent) => {
+                if intent.undoes.is_some() {
+                    self.course = Course::Back;
+                }
                 self.forget(&intent.id);
                 self.in_flight.push(intent);
             }
@@ -167,8 +173,10 @@ impl<'a> RunSummary<'a> {
         }
         match self.state {
             RunState::Running => out.push(format!("next:\n  runbook show {run}")),
-            RunState::Crashed => out.extend(next_lines(look, run, Ending::Interrupted)),
-            RunState::Ended(ending) => out.extend(next_lines(look, run, ending)),
+            RunState::Crashed => {
+                out.extend(next_lines(look, run, Ending::Interrupted, self.course))
+            }
+            RunState::Ended(ending) => out.extend(next_lines(look, run, ending, self.course)),
         }
         out.join("\n") + "\n"
     }

@@ -11,7 +11,7 @@ use crate::journal::StepStatus;
 use crate::model::{ScopePath, Target, Value};
 use crate::operation::{Class, Report};
 
-use super::closing::{self, Tally};
+use super::closing::{self, Course, Tally};
 use super::live::Live;
 use super::look::{Look, Tone, elapsed};
 use super::{Event, EventSink, OperationOutcome};
@@ -122,6 +122,9 @@ impl<W> State<W> {
                 ..
             } => {
                 self.dry = *mode == "dry run";
+                if *mode == "undo" {
+                    self.tally.course = Course::Back;
+                }
                 let run = run.as_ref().map_or(String::new(), |run| format!(" {run}"));
                 vec![
                     look.paint(Tone::Strong, &look.line(title)),

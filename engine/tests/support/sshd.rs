@@ -1,6 +1,5 @@
 //! A private sshd on loopback: its own configuration, keys and port, as the current user, killed at the end.
 
-use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -33,17 +32,14 @@ impl Sshd {
             return None;
         };
         let directory = TempDir::new().unwrap();
-        for key in ["host", "user", "stranger"] {
-            keygen(&directory.path().join(key));
-        }
         let port = free_port();
+        lay(directory.path(), port, extra);
         let sshd = Self {
-            process: spawn(&program, directory.path(), port, extra),
+            process: spawn(&program, directory.path()),
             directory,
             port,
         };
-        sshd.write_client_files();
-        sshd.wait_until_it_listens();
+        listens(sshd.directory.path(), port).unwrap();
         Some(sshd)
     }
 
@@ -88,32 +84,6 @@ impl Sshd {
             })
             .collect()
     }
-
-    fn write_client_files(&self) {
-        let key = std::fs::read_to_string(self.file("host.pub")).unwrap();
-        let known = format!("[127.0.0.1]:{} {key}", self.port);
-        std::fs::write(self.file("known_hosts"), known).unwrap();
-        let config = format!(
-            "Host private\n  HostName 127.0.0.1\n  Port {}\n  IdentityFile {}\n  UserKnownHostsFile {}\n\
-             Host *\n  GlobalKnownHostsFile /dev/null\n  IdentitiesOnly yes\n  IdentityAgent none\n",
-            self.port,
-            self.file("user").display(),
-            self.file("known_hosts").display(),
-        );
-        std::fs::write(self.file("config"), config).unwrap();
-    }
-
-    fn wait_until_it_listens(&self) {
-        let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(
-                begin.elapsed() < Duration::from_secs(10),
-                "sshd does not listen: {}",
-                std::fs::read_to_string(self.file("log")).unwrap_or_default()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
 }
 
 impl Drop for Sshd {
@@ -153,28 +123,56 @@ pub fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-fn spawn(program: &Path, directory: &Path, port: u16, extra: &str) -> Child {
-    if rustix::process::getuid().is_root() {
-        // Where sshd's unprivileged part lives; the package makes it when the service starts.
-        let _ = std::fs::create_dir("/run/sshd");
+/// Lays keys, the server's configuration with `extra` appended, and the client's files.
+pub fn lay(directory: &Path, port: u16, extra: &str) {
+    for key in ["host", "user", "stranger"] {
+        keygen(&directory.join(key));
     }
     let file = |name: &str| directory.join(name).display().to_string();
     std::fs::copy(file("user.pub"), file("authorized_keys")).unwrap();
     std::fs::set_permissions(file("authorized_keys"), PermissionsExt::from_mode(0o600)).unwrap();
-    let mut config = std::fs::File::create(file("sshd_config")).unwrap();
-    write!(
-        config,
+    let config = format!(
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
-         StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-         PermitRootLogin prohibit-password\nMaxStartups 100\n{extra}\n",
+         StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+         PermitRootLogin prohibit-password\nMaxStartups 100\n{extra}\nUsePAM no\n",
         file("host"),
         file("authorized_keys"),
-    )
-    .unwrap();
-    drop(config);
-    let log = std::fs::File::create(file("log")).unwrap();
+    );
+    std::fs::write(file("sshd_config"), config).unwrap();
+    let key = std::fs::read_to_string(file("host.pub")).unwrap();
+    let known = format!("[127.0.0.1]:{port} {key}");
+    std::fs::write(file("known_hosts"), known).unwrap();
+    let config = format!(
+        "Host private\n  HostName 127.0.0.1\n  Port {port}\n  IdentityFile {}\n  UserKnownHostsFile {}\n\
+         Host *\n  GlobalKnownHostsFile /dev/null\n  IdentitiesOnly yes\n  IdentityAgent none\n",
+        file("user"),
+        file("known_hosts"),
+    );
+    std::fs::write(file("config"), config).unwrap();
+}
+
+/// Waits until a server listens; its log, if it never does.
+pub fn listens(directory: &Path, port: u16) -> Result<(), String> {
+    let begin = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if begin.elapsed() > Duration::from_secs(60) {
+            let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
+            return Err(format!("sshd does not listen: {log}"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn spawn(program: &Path, directory: &Path) -> Child {
+    if rustix::process::getuid().is_root() {
+        // Where sshd's unprivileged part lives; the package makes it when the service starts.
+        let _ = std::fs::create_dir("/run/sshd");
+    }
+    let log = std::fs::File::create(directory.join("log")).unwrap();
     Process::new(program)
-        .args(["-D", "-e", "-f", &file("sshd_config")])
+        .args(["-D", "-e", "-f"])
+        .arg(directory.join("sshd_config"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -26,6 +26,8 @@ const BUFFER: usize = 64 << 10;
 
 /// How long the status may take to follow the end of the output.
 const STATUS: Duration = Duration::from_secs(10);
+/// How long what had arrived before a connection broke may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A container of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,14 +128,38 @@ impl Exec {
         ) else {
             return Err(self.lost("the exec stream has no channels"));
         };
-        match pump(stdin, stdout, stderr, exchange, receiver, cancel).await {
+        let mut status = std::pin::pin!(status);
+        let mut told = None;
+        let pumped = {
+            let mut pump = std::pin::pin!(pump(stdin, stdout, stderr, exchange, receiver, cancel));
+            tokio::select! {
+                pumped = &mut pump => pumped,
+                // Where the connection broke, the library leaves its outputs open for ever; that no status will come
+                // is the only sign (kube-client 5.0.0, remote_command.rs, the early returns of start_message_loop).
+                answer = &mut status => {
+                    let broke = answer.is_none();
+                    told = Some(answer);
+                    match broke {
+                        true => tokio::time::timeout(LAST_WORDS, pump).await.unwrap_or(Pumped::Closed),
+                        false => pump.await,
+                    }
+                }
+            }
+        };
+        match pumped {
             Pumped::Heard => Ok(LinkEnd::Heard),
-            Pumped::Closed => match tokio::time::timeout(STATUS, status).await {
-                Ok(Some(status)) => self.ended(&status),
-                // The library gives none when the connection broke.
-                Ok(None) => Err(self.lost("the exec stream broke off")),
-                Err(_) => Err(self.lost("the exec stream ended without saying how")),
-            },
+            Pumped::Closed => {
+                let answer = match told {
+                    Some(answer) => Ok(answer),
+                    None => tokio::time::timeout(STATUS, status).await,
+                };
+                match answer {
+                    Ok(Some(status)) => self.ended(&status),
+                    // The library gives none when the connection broke.
+                    Ok(None) => Err(self.lost("the exec stream broke off")),
+                    Err(_) => Err(self.lost("the exec stream ended without saying how")),
+                }
+            }
             Pumped::Interrupted => Err(TransportError::Interrupted),
             Pumped::TimedOut => Err(self.lost("no answer came in time")),
             Pumped::Failed(error) => Err(self.lost(&error.to_string())),

@@ -7,8 +7,11 @@
 //! writes the name of its own epoch there and then refuses to go on if it sees a higher one, so that of two
 //! engines at least the older one sees the newer, without a lock.
 //!
-//! Limits. The wrapper is in a session of its own, which a login manager that kills all processes of a user at
-//! logout (logind.conf(5), KillUserProcesses; never root's) does not respect. A process that leaves the
+//! Where systemd runs the host, the wrapper is a transient unit (`scripts/unit.sh`): root's always, another user's if
+//! that user lingers. Elsewhere it is a process of the session that started it.
+//!
+//! Limits. Such a process ends with its session where a login manager kills all that a user leaves behind at logout
+//! (logind.conf(5), KillUserProcesses). A process that leaves the
 //! command's process group is not reached by a timeout. A target whose markers were deleted cannot tell a
 //! command that ran from one that never did.
 

@@ -3,11 +3,12 @@
 #
 # Files of the marker directory, each complete when its name appears:
 #   gate    whoever links it first decides: `start …` the command runs, `revoke` it never will
-#   stdin   the command's input     stdout, stderr   its output     job   its process
+#   stdin   the command's input     stdout, stderr   its output     job   its process; empty when that has ended
 #   rc      how it ended; written last
 
 # gate MARKER TOKEN EPOCH LIMIT WHOLE: the variable `command` sets the command's words, `exports` its environment;
-# `mask`, `follower` and `follower_born` are for `supervise`. To be called in a process of its own.
+# `mask`, `follower` and `follower_born` are for `supervise`; `unit_name` names the unit that it is, if it is one
+# (unit.sh). To be called in a process of its own.
 gate() {
     marker=$1 token=$2 epoch=$3 limit=$4 whole=$5
     umask 077
@@ -16,7 +17,8 @@ gate() {
     # They are there before the gate is, so that whoever sees the gate can read them.
     : >>"$marker/stdout"
     : >>"$marker/stderr"
-    printf 'start\nboot %s\nepoch %s\npid %s\nborn %s\ntoken %s\n' "$boot" "$epoch" "$self" "$born" "$token" >"$marker/start.$token"
+    printf 'start\nboot %s\nepoch %s\npid %s\nborn %s\ntoken %s\nunit %s\n' \
+        "$boot" "$epoch" "$self" "$born" "$token" "$unit_name" >"$marker/start.$token"
     if ! ln "$marker/start.$token" "$marker/gate" 2>/dev/null; then
         rm -f "$marker/start.$token"
         exit 0

@@ -75,7 +75,7 @@ small() {
 
 # read_gate: the facts of `gate` in $gate_*.
 read_gate() {
-    gate_kind= gate_boot= gate_pid= gate_born= gate_token=
+    gate_kind= gate_boot= gate_pid= gate_born= gate_token= gate_unit=
     gate_text=$(small gate)
     while read -r key value; do
         case $key in
@@ -84,6 +84,7 @@ read_gate() {
         pid) gate_pid=$value ;;
         born) gate_born=$value ;;
         token) gate_token=$value ;;
+        unit) gate_unit=$value ;;
         esac
     done <<GATE
 $gate_text
@@ -105,7 +106,7 @@ running() {
         alive "$gate_pid" "$gate_born"
     else
         kill -0 "$gate_pid" 2>/dev/null
-    fi
+    fi || unit_lives "$gate_unit"
 }
 
 # gone: why there is no exit status.
@@ -170,6 +171,8 @@ finish() {
 follow() {
     round=0
     while :; do
+        # Ours is an answer before it is on the disk.
+        if [ -s "$marker/rc.$nonce" ] && IFS= read -r how 2>/dev/null <"$marker/rc.$nonce"; then finish "$1" "$how"; fi
         [ ! -e "$marker/rc" ] || finish "$1" "$(small rc)"
         pieces "$1"
         running || [ -e "$marker/rc" ] || gone
@@ -177,8 +180,15 @@ follow() {
         # A sign of life now and then ends this loop with SIGPIPE when nobody listens any more.
         [ $((round % 20)) != 0 ] || printf 'b 0\n' >&6
         if [ "$round" -lt 10 ]; then pause=0.03; elif [ "$round" -lt 30 ]; then pause=0.1; else pause=0.3; fi
-        sleep "$pause" 2>/dev/null || sleep 1
+        pause "$pause"
     done
+}
+
+# pause SECONDS: or until the wrapper wakes us.
+pause() {
+    slow=
+    sleep "$1" 2>/dev/null &
+    wait "$!" || [ -n "$slow" ] || sleep 1
 }
 
 # revoke: takes the gate; succeeds if nobody had it.
@@ -205,10 +215,12 @@ launch() {
     if [ "$7" = follow ]; then follower=$self follower_born=$born; fi
     slow=
     trap 'slow=1' USR1
-    start_wrapper "$marker" "$nonce" "$3" "$4" "$5"
-    started=$!
-    out=0 err=0
-    if [ -n "$follower_born" ]; then await_end "$8"; fi
+    started= out=0 err=0
+    if ! start_unit "$marker" "$nonce" "$3" "$4" "$5"; then
+        start_wrapper "$marker" "$nonce" "$3" "$4" "$5"
+        started=$!
+        if [ -n "$follower_born" ]; then await_end "$8"; fi
+    fi
     await_gate
     [ "$7" != detach ] || end started
     follow "$8"
@@ -248,15 +260,20 @@ await_end() {
     done
 }
 
+# wrapper_lives: before it has passed the gate.
+wrapper_lives() {
+    if [ -n "$started" ]; then kill -0 "$started" 2>/dev/null; else unit_lives "$unit_name"; fi
+}
+
 # await_gate: our wrapper has passed the gate.
 await_gate() {
     round=0
     until [ -e "$marker/gate" ]; do
         round=$((round + 1))
-        if ! kill -0 "$started" 2>/dev/null || [ "$round" -gt 3000 ]; then
+        if ! wrapper_lives || [ "$round" -gt 3000 ]; then
             revoke && refuse "the command could not be started and never will be by this attempt (is the host out of memory, processes or disk?)"
         fi
-        sleep 0.02 2>/dev/null || sleep 1
+        pause 0.02
     done
     read_gate
     [ "$gate_token" = "$nonce" ] || taken

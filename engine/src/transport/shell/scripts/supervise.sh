@@ -2,7 +2,8 @@
 # ended, for `how_it_ended`. To be called in a subshell.
 # Seconds; LIMIT may have a fraction, WHOLE is its ceiling; both empty: no limit; GRACE: between TERM and KILL.
 # File descriptors 3, 4, 5 are the command's standard input, output and error. Variables: `exports` holds its
-# `export` lines; `mask` its umask; `job_file` where its process is noted; `sweep`: what it leaves behind in its
+# `export` lines; `mask` its umask; `job_file` where its process is noted
+# while it is there; `sweep`: what it leaves behind in its
 # process group is killed; `follower` and `follower_born`: a process that wants to be woken with USR1 if the command
 # takes longer than a moment. All but `exports` may be empty.
 # A shell's `wait` cannot tell `exit 137` from a KILL. What dash and busybox print for `jobs`, and what bash prints
@@ -45,6 +46,7 @@ supervise_job() {
         status=$?
         [ -n "$woken" ] || break
     done
+    [ -z "$job_file" ] || : >"$job_file"
     [ "$status" -le 128 ] || jobs
     echo "job=$job status $status $timed."
     if [ -n "$timed$sweep" ]; then kill -9 "-$job" 2>/dev/null; fi
