@@ -24,6 +24,9 @@ use crate::transport::{Cancel, TransportError};
 /// Bytes on their way between our pumps and the websocket, for each stream.
 const BUFFER: usize = 64 << 10;
 
+/// How long what has arrived may take to be read after the stream has ended.
+const REST: Duration = Duration::from_secs(5);
+
 /// How long the status may take to follow the end of the output.
 const STATUS: Duration = Duration::from_secs(10);
 
@@ -126,14 +129,38 @@ impl Exec {
         ) else {
             return Err(self.lost("the exec stream has no channels"));
         };
-        match pump(stdin, stdout, stderr, exchange, receiver, cancel).await {
+        // When the connection breaks with an error, the library ends its task and leaves our ends of the output open: a
+        // read would wait for ever. That the status can no longer come tells it.
+        let mut status = std::pin::pin!(status);
+        let mut said = None;
+        let pumping = pump(stdin, stdout, stderr, exchange, receiver, cancel);
+        let mut pumping = std::pin::pin!(pumping);
+        let pumped = tokio::select! {
+            biased;
+            pumped = &mut pumping => pumped,
+            status = &mut status => {
+                said = Some(status);
+                // What came before the end is still to be read.
+                match tokio::time::timeout(REST, &mut pumping).await {
+                    Ok(pumped) => pumped,
+                    Err(_) => return Err(self.lost("the exec stream broke off")),
+                }
+            }
+        };
+        match pumped {
             Pumped::Heard => Ok(LinkEnd::Heard),
-            Pumped::Closed => match tokio::time::timeout(STATUS, status).await {
-                Ok(Some(status)) => self.ended(&status),
-                // The library gives none when the connection broke.
-                Ok(None) => Err(self.lost("the exec stream broke off")),
-                Err(_) => Err(self.lost("the exec stream ended without saying how")),
-            },
+            Pumped::Closed => {
+                let status = match said {
+                    Some(status) => Ok(status),
+                    None => tokio::time::timeout(STATUS, status).await,
+                };
+                match status {
+                    Ok(Some(status)) => self.ended(&status),
+                    // The library gives none when the connection broke.
+                    Ok(None) => Err(self.lost("the exec stream broke off")),
+                    Err(_) => Err(self.lost("the exec stream ended without saying how")),
+                }
+            }
             Pumped::Interrupted => Err(TransportError::Interrupted),
             Pumped::TimedOut => Err(self.lost("no answer came in time")),
             Pumped::Failed(error) => Err(self.lost(&error.to_string())),
