@@ -166,13 +166,18 @@ fn is_method_of(path: &[ASTNode<'_>], word: &str) -> bool {
     if !matches!(above.next(), Some(ASTNode::Expr(Expr::MethodCall(..)))) {
         return false;
     }
-    match above.next() {
-        Some(ASTNode::Expr(Expr::Dot(pair, ..))) => {
-            // `kube` is syntax of our own, see words/syntax.rs.
-            matches!(&pair.lhs, Expr::Custom(custom, ..) if custom.tokens.first().is_some_and(|token| *token == word))
-        }
-        _ => false,
-    }
+    // `kube` is syntax of our own, see words/syntax.rs. A chain nests to the right: in `kube.list(…).filter(…)` the call
+    // is the left side of a pair that is the right side of the one with `kube`.
+    above
+        .map_while(|node| match node {
+            ASTNode::Expr(Expr::Dot(pair, ..)) => Some(pair),
+            _ => None,
+        })
+        .take(2)
+        .any(|pair| match &pair.lhs {
+            Expr::Custom(custom, ..) => custom.tokens.first().is_some_and(|token| *token == word),
+            _ => false,
+        })
 }
 
 fn field<'a>(map: &'a Expr, name: &str) -> Option<&'a Expr> {
