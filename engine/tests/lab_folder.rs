@@ -26,9 +26,9 @@ on_restart "clock" |host| {
 };
 on_event "it strikes" |host| { host.started("clock"); host.write("/run/struck", "1"); };
 "#;
-const BOOK: &str = r#"runbook #{ title: "x", params: #{ do: #{ default: "greet you", help: "command" } } };
+const BOOK: &str = r#"runbook #{ title: "x", params: #{ task: #{ default: "greet you", help: "command" } } };
 let one = host("one");
-step "Do it" { note(trimmed(one.run(words(param("do"))).stdout)); }
+step "Do it" { note(trimmed(one.run(words(param("task"))).stdout)); }
 "#;
 
 fn folder() -> Bench {
@@ -41,7 +41,7 @@ fn folder() -> Bench {
 }
 
 fn does(bench: &Bench, status: i32, command: &str) -> String {
-    let var = format!("do={command}");
+    let var = format!("task={command}");
     bench.exits(status, &["run", "book.rhai", "--lab", "team", "-e", &var])
 }
 

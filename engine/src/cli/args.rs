@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::{OperationId, RunId};
 
@@ -157,14 +157,25 @@ pub enum Command {
     /// Put back what a run changed.
     Undo(Undo),
     /// List the runs, newest first.
+    #[command(
+        after_help = "Example:\n  runbook list    then: runbook show RUN, runbook resume RUN, runbook undo RUN"
+    )]
     List,
     /// Show where a run stands and what to do next.
+    #[command(after_help = "\
+Examples:
+  runbook status        the newest run
+  runbook status RUN    its open questions and operations in flight, too")]
     Status {
         /// The run [default: the newest].
         #[arg(value_parser = run_id)]
         run: Option<RunId>,
     },
     /// Read everything that a run did.
+    #[command(after_help = "\
+Examples:
+  runbook show RUN             each step and operation, with its changes
+  runbook show RUN | less -R   page by page")]
     Show {
         /// The run.
         #[arg(value_parser = run_id)]
@@ -193,6 +204,10 @@ pub enum Command {
     /// Check everything that a runbook needs here, and touch nothing.
     Doctor(Doctor),
     /// Check that a run's journal is whole and unaltered.
+    #[command(after_help = "\
+Examples:
+  runbook verify RUN             after a full disk, a power cut, for an audit
+  runbook verify RUN --repair    restore what can be proven")]
     Verify {
         /// The run.
         #[arg(value_parser = run_id)]
@@ -203,11 +218,7 @@ pub enum Command {
         repair: bool,
     },
     /// Check runbooks without running them.
-    Check {
-        /// Runbooks.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
+    Check(Check),
     /// Begin a runbook: with a test and a lab, that pass at once.
     #[command(
         after_help = "Example:\n  runbook new rotate-logs && runbook test rotate-logs_test.rhai"
@@ -219,24 +230,44 @@ pub enum Command {
     },
     /// Run the tests of runbooks (`…_test.rhai`), each on a lab of its own.
     Test(Test),
-    /// Show a runbook's description and parameters, or the host words.
-    Doc {
-        /// A runbook [default: the words of the language].
-        file: Option<PathBuf>,
-    },
+    /// Show a runbook's page, or the reference of the language.
+    Doc(Doc),
     /// Look at the simulated clusters.
+    #[command(after_help = "\
+Examples:
+  runbook lab list
+  runbook run tailscale-mtu --lab k3s-double-tunnel    use one
+  runbook lab show k3s-double-tunnel                   what it is like now
+  runbook lab reset k3s-double-tunnel                  as it was at first")]
     Lab {
         /// What to do with them.
         #[command(subcommand)]
         command: Lab,
     },
     /// Print completions for a shell.
-    #[command(after_help = "Example:\n  runbook completions bash > /etc/bash_completion.d/runbook")]
+    #[command(after_help = "\
+Examples:
+  runbook completions bash > /etc/bash_completion.d/runbook
+  runbook completions zsh > ~/.zfunc/_runbook       a folder of $fpath
+  runbook completions fish > ~/.config/fish/completions/runbook.fish")]
     Completions {
         /// The shell.
         #[arg(value_enum)]
-        shell: clap_complete::Shell,
+        shell: CompletionShell,
     },
+    /// Print the manual pages, or write them into a folder.
+    #[command(after_help = "\
+Examples:
+  runbook man | man -l -                             read it
+  runbook man --out /usr/local/share/man/man1        install all pages")]
+    Man {
+        /// Write one page a command into this folder.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// What could stand at the cursor: asked by the shells.
+    #[command(name = "__complete", hide = true)]
+    Complete(Complete),
 }
 
 /// `runbook run`.
@@ -445,6 +476,85 @@ pub struct Undo {
     pub force: bool,
 }
 
+/// A shell that completions exist for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompletionShell {
+    /// GNU bash, 4 or newer.
+    Bash,
+    /// zsh.
+    Zsh,
+    /// fish.
+    Fish,
+}
+
+/// `runbook __complete`.
+#[derive(Clone, Debug, Args)]
+pub struct Complete {
+    /// Who asks.
+    #[arg(value_enum)]
+    pub shell: CompletionShell,
+    /// bash: the line up to the cursor; others: the words behind the program's name, the last is the cursor's.
+    #[arg(last = true)]
+    pub words: Vec<String>,
+}
+
+/// `runbook check`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runbook check mtu.rhai            errors, and warnings with their codes
+  runbook check *.rhai --strict     in CI: a warning fails the check
+  runbook check --explain RB103     what a code means, with an example
+  runbook check --explain all       every code in one line
+
+A comment silences one warning, with the reason, on its line or above it:
+  // allow RB103: this uname counts its calls
+
+Exit status: 0 no errors, 1 warnings (--strict only), 64 errors.")]
+pub struct Check {
+    /// Runbooks, or names of shipped ones.
+    #[arg(required_unless_present = "explain", value_name = "FILE|NAME")]
+    pub files: Vec<String>,
+    /// Explain a code; `all` lists them.
+    #[arg(long, value_name = "CODE", conflicts_with = "files")]
+    pub explain: Option<String>,
+    /// Exit with 1 if there are warnings.
+    #[arg(long)]
+    pub strict: bool,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Output,
+}
+
+/// `runbook doc`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runbook doc                         every host word, the library, examples
+  runbook doc mtu.rhai                the page of a runbook
+  runbook doc mtu.rhai --format html --out mtu.html")]
+pub struct Doc {
+    /// A runbook [default: the reference of the language].
+    #[arg(value_name = "FILE|NAME")]
+    pub runbook: Option<String>,
+    /// The form.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: DocFormat,
+    /// Write to this file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// The form of documentation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DocFormat {
+    /// Markdown.
+    #[default]
+    Md,
+    /// One HTML file.
+    Html,
+}
+
 /// `runbook test`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -520,13 +630,10 @@ where
     })
 }
 
-/// Writes completions for a shell.
-pub fn completions(shell: clap_complete::Shell, out: &mut dyn std::io::Write) {
-    clap_complete::generate(shell, &mut Cli::command(), "runbook", out);
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     fn exit(words: &[&str]) -> u8 {
@@ -580,6 +687,23 @@ mod tests {
                 panic!("not a run");
             };
             assert!(run.dry_run, "{word}");
+        }
+    }
+
+    #[test]
+    fn every_command_teaches_by_example() {
+        let command = Cli::command();
+        let shown = command
+            .get_subcommands()
+            .filter(|inner| !inner.is_hide_set());
+        for inner in shown.filter(|inner| inner.get_name() != "help") {
+            let more = inner.get_after_help().map(ToString::to_string);
+            let more = more.unwrap_or_default();
+            assert!(
+                more.contains("Example"),
+                "`{}` has no example",
+                inner.get_name()
+            );
         }
     }
 

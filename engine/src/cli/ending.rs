@@ -94,6 +94,9 @@ impl Verdict {
         if let Some(place) = places.next() {
             let text = sources.text(&place.position.file).map(str::to_owned);
             diagnostic = diagnostic.at(shown(&place.position, sources), text, 1);
+            if let Some(within) = &place.within {
+                diagnostic.notes.insert(0, format!("in {within}"));
+            }
         }
         for place in places.take(8) {
             let called = place

@@ -3,6 +3,7 @@
 mod answers;
 pub mod args;
 mod check;
+mod complete;
 mod console;
 mod context;
 mod doc;
@@ -13,6 +14,7 @@ mod gc;
 mod ground;
 mod inspect;
 mod lab;
+mod man;
 mod new;
 mod preflight;
 mod prepare;
@@ -68,13 +70,18 @@ fn dispatch(cli: &Cli, console: &Console) -> Result<u8, Problem> {
         Command::Gc(gc) => gc::gc(gc, &cli.global, console),
         Command::Doctor(doctor) => doctor::doctor(doctor, &cli.global, console),
         Command::Verify { run, repair } => verify::verify(run, *repair, &cli.global, console),
-        Command::Check { files } => check::check(files, console),
+        Command::Check(check) => check::check(check, console),
         Command::New { name } => new::new(name, console),
         Command::Test(test) => test::test(test, console),
-        Command::Doc { file } => doc::doc(file.as_deref(), console),
+        Command::Doc(arguments) => doc::doc(arguments, console),
         Command::Lab { command } => lab::lab(command, &cli.global, console),
         Command::Completions { shell } => {
-            args::completions(*shell, &mut std::io::stdout());
+            console.print(complete::script(*shell));
+            Ok(0)
+        }
+        Command::Man { out } => man::man(out.as_deref(), console),
+        Command::Complete(arguments) => {
+            console.print(&complete::complete(arguments));
             Ok(0)
         }
     }

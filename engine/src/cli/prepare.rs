@@ -26,7 +26,8 @@ fn load_diagnostic(error: &LoadError) -> Diagnostic {
     }
 }
 
-/// Checks the texts; warnings are shown, errors end here.
+/// Checks the texts: errors end here, and what may do harm is shown. The rest of the warnings is for whoever writes
+/// the runbook (`runbook check`), not for whoever runs it.
 pub fn checked(sources: &SourceSet, names: &Names, console: &Console) -> Result<Header, Problem> {
     let (header, findings) = check(sources, names);
     let diagnostics: Vec<Diagnostic> = findings
@@ -38,11 +39,22 @@ pub fn checked(sources: &SourceSet, names: &Names, console: &Console) -> Result<
         .any(|finding| finding.severity == Severity::Error);
     match header {
         Some(header) if !wrong => {
-            eprint!("{}", render_all(&diagnostics, &console.err));
+            let hazards: Vec<Diagnostic> = findings
+                .iter()
+                .zip(diagnostics)
+                .filter(|(finding, _)| finding.before_a_run())
+                .map(|(_, diagnostic)| diagnostic)
+                .collect();
+            eprint!("{}", render_all(&hazards, &console.err));
             Ok(header)
         }
         _ => Err(Problem {
-            diagnostics,
+            diagnostics: findings
+                .iter()
+                .zip(diagnostics)
+                .filter(|(finding, _)| finding.severity == Severity::Error)
+                .map(|(_, diagnostic)| diagnostic)
+                .collect(),
             exit: USAGE,
         }),
     }

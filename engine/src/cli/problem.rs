@@ -45,8 +45,39 @@ impl From<JournalError> for Problem {
             _ => FAILED,
         };
         Self {
-            diagnostics: vec![Diagnostic::error(error.to_string())],
+            diagnostics: vec![said(&error.to_string())],
             exit,
         }
+    }
+}
+
+/// A sentence that says what happened, and those behind it that say what to do.
+fn said(text: &str) -> Diagnostic {
+    let end = text.match_indices(". ").find(|(at, _)| {
+        let next = text[at + 2..].chars().next();
+        next.is_some_and(|c| c.is_uppercase() || c == '`')
+    });
+    let Some((at, _)) = end else {
+        return Diagnostic::error(text);
+    };
+    let (what, advice) = (&text[..at], &text[at + 2..]);
+    let mut letters = advice.chars();
+    let first = letters
+        .next()
+        .map(|c| c.to_lowercase().to_string())
+        .unwrap_or_default();
+    Diagnostic::error(what).help(format!("{first}{}", letters.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_stands_apart_from_what_happened() {
+        let split = said("there is no journal at /a.b/c. `runbook list` shows the runs. Set X");
+        assert_eq!(split.message, "there is no journal at /a.b/c");
+        assert_eq!(split.help, ["`runbook list` shows the runs. Set X"]);
+        assert!(said("it failed (version 1. 2)").help.is_empty());
     }
 }

@@ -35,7 +35,7 @@ pub struct Place {
 pub struct Diagnostic {
     /// How grave.
     pub severity: Severity,
-    /// A short stable name for programs, such as `unknown-parameter`.
+    /// A short stable name for programs, such as `RB007` (see `runbook check --explain`) or `parameter`.
     pub code: Option<String>,
     /// What happened, in one sentence.
     pub message: String,
@@ -106,7 +106,10 @@ impl Diagnostic {
             Severity::Error => (Tone::Bad, "error"),
             Severity::Warning => (Tone::Warn, "warning"),
         };
-        let mut out = format!("{} ", look.paint(tone, &format!("{word}:")));
+        // Codes that `runbook check --explain` knows; the others are names for programs.
+        let code = self.code.as_deref().filter(|code| code.starts_with("RB"));
+        let code = code.map(|code| format!("[{code}]")).unwrap_or_default();
+        let mut out = format!("{} ", look.paint(tone, &format!("{word}{code}:")));
         out.push_str(&look.lines(&self.message).join("\n  "));
         out.push('\n');
         if let Some(place) = &self.place {
@@ -138,7 +141,8 @@ impl Place {
         let number = position.line.to_string();
         let room = look.width.saturating_sub(number.len() + 5).max(20);
         let column = usize::try_from(position.column).unwrap_or(1).max(1) - 1;
-        let (shown, before, under) = excerpt(look, source, column, self.length.max(1), room);
+        let length = self.length.max(word_at(source, column));
+        let (shown, before, under) = excerpt(look, source, column, length, room);
         let _ = writeln!(out, "  {number} | {shown}");
         let _ = writeln!(
             out,
@@ -149,6 +153,14 @@ impl Place {
             gap = number.len()
         );
     }
+}
+
+/// The length of the word that begins at a place, at least 1: where only a place is known, the word there is meant.
+fn word_at(source: &str, column: usize) -> usize {
+    let word = source.chars().skip(column);
+    word.take_while(|c| c.is_alphanumeric() || *c == '_')
+        .count()
+        .max(1)
 }
 
 /// The part of a line that fits, with the columns before the underline and its length. Measured after the
@@ -201,7 +213,7 @@ mod tests {
 
     fn example() -> Diagnostic {
         Diagnostic::error("there is no parameter `lan_ifcae`")
-            .code("unknown-parameter")
+            .code("RB007")
             .at(
                 SourcePosition {
                     file: "mtu.rhai".into(),
@@ -217,7 +229,7 @@ mod tests {
     #[test]
     fn points_at_the_place() {
         let wanted = "\
-error: there is no parameter `lan_ifcae`
+error[RB007]: there is no parameter `lan_ifcae`
   at mtu.rhai:2:9
   2 | k(node, param(\"lan_ifcae\"));
     |         ^^^^^^^^^^^^^^^^^^
@@ -240,9 +252,6 @@ error: there is no parameter `lan_ifcae`
     #[test]
     fn json_has_no_source_text() {
         let json = example().json().to_string();
-        assert!(
-            json.contains("unknown-parameter") && !json.contains("let x"),
-            "{json}"
-        );
+        assert!(json.contains("RB007") && !json.contains("let x"), "{json}");
     }
 }

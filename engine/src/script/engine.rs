@@ -80,10 +80,12 @@ pub fn bare() -> Engine {
     for (symbol, _) in REMOVED {
         engine.disable_symbol(*symbol);
     }
-    // Rhai reserves `default` for later; as a key of a parameter's description it is too good a word to do without.
+    // Rhai reserves these for later: `default` is a key of a parameter's description, `var` a word of hosts.
     #[allow(deprecated)] // volatile upstream, so the version is pinned
     engine.on_parse_token(|token, _, _| match token {
-        rhai::Token::Reserved(word) if word.as_str() == "default" => rhai::Token::Identifier(word),
+        rhai::Token::Reserved(word) if matches!(word.as_str(), "default" | "var") => {
+            rhai::Token::Identifier(word)
+        }
         other => other,
     });
     // A clock of the interpreter would not be journaled; `sleep` could not be interrupted.

@@ -25,6 +25,8 @@ pub struct Place {
     pub position: SourcePosition,
     /// The script function called there, if it is a call.
     pub function: Option<String>,
+    /// The step and branch in which the script stopped there, in words.
+    pub within: Option<String>,
 }
 
 /// What a script sees in `catch (error)`.
@@ -108,7 +110,24 @@ fn interpreter_failure(error: &EvalAltResult) -> Failure {
             Unknown::because("the script decides by a value that is unknown until the run")
         }));
     }
+    let (text, missing) = match error {
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => without_function(signature),
+        EvalAltResult::ErrorPropertyNotFound(name, _) => {
+            (format!("there is no `{name}` in this map"), false)
+        }
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            ("the script takes too many steps".into(), false)
+        }
+        EvalAltResult::ErrorStackOverflow(_) => ("calls are nested too deeply".into(), false),
+        _ => (text, false),
+    };
     let hint = match error {
+        EvalAltResult::ErrorPropertyNotFound(..) => Some(
+            "at(map, \"a.b\") gives () where there is none, map.keys() the names that there are",
+        ),
+        EvalAltResult::ErrorFunctionNotFound(..) if missing => Some(
+            "() stands for what was not there: look with `if x == ()`, or give another value with `x ?? other`",
+        ),
         EvalAltResult::ErrorTooManyOperations(_) => Some(
             "a loop that never ends? a runbook may take 20 million steps of the interpreter in one branch",
         ),
@@ -126,6 +145,49 @@ fn interpreter_failure(error: &EvalAltResult) -> Failure {
     let mut report = Report::new(text);
     report.hint = hint.map(str::to_owned);
     Failure::Failed(report)
+}
+
+/// A call that fits no function, in words: `+ ((), i64)`. Also whether () is among the values.
+fn without_function(signature: &str) -> (String, bool) {
+    let (name, types) = signature.split_once(" (").unwrap_or((signature, ")"));
+    let types: Vec<&str> = types
+        .strip_suffix(')')
+        .unwrap_or(types)
+        .split(", ")
+        .filter(|kind| !kind.is_empty())
+        .map(kind_of_value)
+        .collect();
+    let missing = types.contains(&NOTHING);
+    let operator = !name.contains(|c: char| c.is_alphanumeric() || c == '_');
+    let text = match types.as_slice() {
+        [] => format!("there is no function `{name}` without arguments"),
+        [one] if operator => format!("`{name}` does not go with {one}"),
+        [one, other] if operator => format!("`{name}` does not go with {one} and {other}"),
+        [one] => format!("there is no `{name}` for {one}"),
+        [one, more @ ..] => format!("there is no `{name}` for {one} with {}", more.join(", ")),
+    };
+    (text, missing)
+}
+
+const NOTHING: &str = "()";
+
+/// A type of the interpreter as an author knows it.
+fn kind_of_value(name: &str) -> &str {
+    match name {
+        "()" => NOTHING,
+        "i64" => "a number",
+        "f64" => "a fraction",
+        "bool" => "true or false",
+        "char" => "a character",
+        "array" => "an array",
+        "map" => "a map",
+        "host" => "a host",
+        "pod" => "a pod",
+        "file" => "a file",
+        "Fn" => "a closure",
+        name if name.contains("String") || name == "string" => "a text",
+        other => other,
+    }
 }
 
 /// The interpreter appends `(line 3, position 5)`; we show the place ourselves.
@@ -192,7 +254,11 @@ fn push(found: &mut Vec<Place>, file: &str, position: Position, function: Option
             line: line as u32,
             column: column as u32,
         };
-        found.push(Place { position, function });
+        found.push(Place {
+            position,
+            function,
+            within: None,
+        });
     }
 }
 
@@ -201,6 +267,34 @@ impl fmt::Display for Stop {
         match self {
             Self::Failure(failure) => failure.fmt(f),
             Self::Finish(reason) => write!(f, "finished: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_fit_nothing_are_told_in_words() {
+        for (signature, wanted) in [
+            (
+                "+ ((), i64)",
+                ("`+` does not go with () and a number", true),
+            ),
+            (
+                "probe (&str | ImmutableString | String, array)",
+                ("there is no `probe` for a text with an array", false),
+            ),
+            (
+                "nodee ()",
+                ("there is no function `nodee` without arguments", false),
+            ),
+            ("- (map)", ("`-` does not go with a map", false)),
+            ("len (i64)", ("there is no `len` for a number", false)),
+        ] {
+            let (text, missing) = without_function(signature);
+            assert_eq!((text.as_str(), missing), wanted);
         }
     }
 }

@@ -141,6 +141,25 @@ impl Header {
         })
     }
 
+    /// Where the description of a parameter stands in the parsed script.
+    pub fn parameter_place(&self, ast: &AST, name: &str) -> rhai::Position {
+        let mut found = rhai::Position::NONE;
+        ast.walk(&mut |path| {
+            if let Some(ASTNode::Expr(Expr::Custom(custom, _))) = path.last()
+                && custom
+                    .tokens
+                    .first()
+                    .is_some_and(|token| token == "runbook")
+                && let Some(argument) = custom.inputs.first()
+            {
+                let path = ["params".to_owned(), name.to_owned()];
+                found = place_of(argument, &path).map_or(found, |(position, _)| position);
+            }
+            true
+        });
+        found
+    }
+
     /// The header's place as a source position.
     pub fn place(&self, file: &str) -> SourcePosition {
         SourcePosition {

@@ -64,7 +64,10 @@ impl Program {
                 return ScriptEnd::Failed(Box::new(Failure::Failed(report)), Vec::new());
             }
         };
-        let places = failure::places(&error, &self.main);
+        let mut places = failure::places(&error, &self.main);
+        if let Some(place) = places.first_mut() {
+            place.within = self.session.left(&place.position);
+        }
         match failure::understand(&error) {
             Stop::Finish(reason) => ScriptEnd::Finished(reason),
             Stop::Failure(Failure::PlanEnds(unknown)) => {

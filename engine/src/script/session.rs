@@ -8,7 +8,9 @@ use rhai::{EvalAltResult, FnPtr, NativeCallContext, Position};
 use crate::executor::Executor;
 use crate::inventory::Inventory;
 use crate::journal::Parameter;
-use crate::model::{HostName, OperationId, OperationKey, Secrets, SourcePosition, Target, Value};
+use crate::model::{
+    HostName, OperationId, OperationKey, ScopePath, Secrets, SourcePosition, Target, Value,
+};
 use crate::operation::{Action, Call, Failure};
 
 use super::failure;
@@ -45,12 +47,17 @@ pub struct SessionParts {
 /// The state behind the host words.
 pub struct Session {
     pub(super) parts: SessionParts,
+    /// The innermost step that an error left last, with the place where the error arose.
+    left: Mutex<Option<(ScopePath, Option<SourcePosition>)>>,
 }
 
 impl Session {
     /// A session of these parts.
     pub fn new(parts: SessionParts) -> Arc<Self> {
-        Arc::new(Self { parts })
+        Arc::new(Self {
+            parts,
+            left: Mutex::default(),
+        })
     }
 
     /// A session in which nothing runs: what is checked is never evaluated.
@@ -60,12 +67,39 @@ impl Session {
             executor: Arc::new(super::checking::NotRunning),
             script: String::new(),
             parameters: BTreeMap::new(),
-            hosts: Vec::new(),
+            hosts: inventory.hosts().cloned().collect(),
             inventory,
             secrets: Arc::new(Secrets::new()),
             secret_source: Arc::new(super::checking::NotRunning),
             parallel: 1,
             undo: None,
+        })
+    }
+
+    /// An error that arose at a place leaves a step: for the reader of the error.
+    pub(super) fn leaves(&self, path: &ScopePath, place: Option<SourcePosition>) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        // On its way out the error leaves the steps around that one as well.
+        let further = |(inner, from): &(ScopePath, Option<SourcePosition>)| {
+            path.contains(inner) && *from == place
+        };
+        if !left.as_ref().is_some_and(further) {
+            *left = Some((path.clone(), place));
+        }
+    }
+
+    /// The step and branch that an error from this place left, in words.
+    pub(super) fn left(&self, place: &SourcePosition) -> Option<String> {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        // An error that the script caught is not the one that ended it.
+        let (path, _) = left
+            .as_ref()
+            .filter(|(_, from)| from.as_ref() == Some(place))?;
+        let branches = path.branches().join("/");
+        let steps = path.steps().join(" / ");
+        Some(match branches.is_empty() {
+            true => format!("step \"{steps}\""),
+            false => format!("step \"{steps}\", branch {branches}"),
         })
     }
 

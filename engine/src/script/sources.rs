@@ -275,8 +275,24 @@ fn shipped(name: &str) -> Option<(&'static str, &'static str)> {
         .copied()
 }
 
+/// The runbooks in the folder of a path, named as the path is.
+fn beside(path: &Path) -> Vec<String> {
+    let named = path.parent().unwrap_or(Path::new(""));
+    let folder = if named.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        named
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| named.join(entry.file_name()).display().to_string());
+    names.filter(|name| name.ends_with(".rhai")).collect()
+}
+
 fn not_found(name: &str) -> LoadError {
-    let near = crate::text::suggest::closest(name, SourceSet::shipped_names());
+    let beside = beside(Path::new(name));
+    let mut known: Vec<&str> = SourceSet::shipped_names().collect();
+    known.extend(beside.iter().map(String::as_str));
+    let near = crate::text::suggest::closest(name, known);
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!(

@@ -146,12 +146,14 @@ impl Cluster {
             .collect()
     }
 
-    /// Of these only what took effect, in any order, without the namespace's name.
+    /// Of these only what took effect, in any order, without the namespace's name. The Lease is left out: how often it
+    /// is renewed is a matter of time.
     pub fn effects(&self, namespace: &str, account: &str) -> Vec<String> {
         let mut found: Vec<String> = self
             .mutations(namespace, account)
             .into_iter()
             .filter(|request| request.ends_with(" 200") || request.ends_with(" 201"))
+            .filter(|request| !request.contains("/leases"))
             .map(|request| request.replace(namespace, "NAMESPACE"))
             .collect();
         found.sort();

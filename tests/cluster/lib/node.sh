@@ -81,17 +81,17 @@ on_node() {
 
 node_settled() { on_node "$1" systemctl is-active --quiet containerd.service kubelet.service "$(unit_of "$1")"; }
 node_known() { api GET "/api/v1/nodes/$1"; }
+# Ready, and it has told which images it has.
 node_ready() {
-    api GET "/api/v1/nodes/$1" | jq -e '.status.conditions[] | select(.type == "Ready" and .status == "True")'
+    api GET "/api/v1/nodes/$1" | jq -e --arg image "$busybox_image" '
+        any(.status.conditions[]; .type == "Ready" and .status == "True")
+        and any(.status.images[]?.names[]?; . == $image)'
 }
 node_has_network() { on_node "$1" test -e /run/flannel/subnet.env; }
 
 await_node() {
-    local name=node-$1 archive
+    local name=node-$1
     until_true 60 "the services of $name" node_settled "$name"
-    for archive in busybox pause; do
-        on_node "$name" ctr --namespace k8s.io images import - <"$dir/$archive.tar" >/dev/null
-    done
     until_true 90 "the kubelet of $name" node_known "$name"
     if [ "$(unit_of "$name")" = k3s ]; then
         content_type=application/merge-patch+json api PATCH "/api/v1/nodes/$name" \

@@ -13,6 +13,7 @@ make_node_root() {
     done
     touch "$root/opt/kube/kube"
     mkfifo -m 600 "$root/opt/kube/control"
+    cp "$dir"/{busybox,pause}.tar "$root/opt/kube/"
     cp "$here/node/k3s" "$root/opt/kube/k3s"
     ln -s /usr/lib/cni/* "$root/opt/cni/bin/"
     cp "$here/node/flannel" "$root/opt/cni/bin/flannel"
@@ -121,6 +122,9 @@ Description=containerd
 PartOf=$k3s.service
 [Service]
 ExecStart=/usr/bin/containerd
+# Before the kubelet starts: it looks for new images twice a minute only.
+ExecStartPost=/usr/bin/ctr --namespace k8s.io images import /opt/kube/busybox.tar
+ExecStartPost=/usr/bin/ctr --namespace k8s.io images import /opt/kube/pause.tar
 Type=notify
 Delegate=yes
 KillMode=process

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 
-use super::{Finding, Header, Names, Severity, Unit};
+use super::{Finding, Header, Names, Severity, Unit, codes};
 use crate::text::suggest;
 
 /// Functions by name, with the numbers of arguments that they take.
@@ -233,7 +233,7 @@ fn unknown_function(
     );
     Finding {
         severity: Severity::Error,
-        code: "unknown-function",
+        code: codes::UNKNOWN_FUNCTION,
         message: format!("there is no function `{prefix}{name}`"),
         position: unit.at(call.position),
         length: name.chars().count(),
@@ -246,7 +246,7 @@ fn wrong_arity(unit: &Unit<'_>, call: &Call<'_>, name: &str, arities: &BTreeSet<
     let given = call.call.args.len();
     Finding {
         severity: Severity::Error,
-        code: "wrong-arity",
+        code: codes::WRONG_ARITY,
         message: format!(
             "`{name}` takes {} argument(s), and {given} are given",
             takes.join(" or ")
@@ -273,17 +273,17 @@ fn literal_name(
     let (what, code, known): (&str, &'static str, Vec<&str>) = match call.call.name.as_str() {
         "param" => (
             "parameter",
-            "unknown-parameter",
+            codes::UNKNOWN_PARAMETER,
             header?.parameters.iter().map(|p| p.name.as_str()).collect(),
         ),
         "host" => (
             "host",
-            "unknown-host",
+            codes::UNKNOWN_HOST,
             names.hosts.as_ref()?.iter().map(String::as_str).collect(),
         ),
         "hosts" => (
             "group",
-            "unknown-group",
+            codes::UNKNOWN_GROUP,
             names.groups.as_ref()?.iter().map(String::as_str).collect(),
         ),
         _ => return None,

@@ -3,7 +3,7 @@
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
-use super::{Finding, Severity, Unit};
+use super::{Finding, Severity, Unit, codes};
 
 /// Functions that change the list, map or text that they are called on.
 const CHANGING: &[&str] = &[
@@ -143,7 +143,7 @@ fn outer<'a>(
 fn finding(unit: &Unit<'_>, (name, position): (&str, Position), does: &str) -> Finding {
     Finding {
         severity: Severity::Warning,
-        code: "captured-variable",
+        code: codes::CAPTURED_VARIABLE,
         message: format!(
             "this {does} `{name}`, but each branch has its own copy of it, which is gone when the branch ends"
         ),

@@ -2,7 +2,7 @@
 
 use rhai::{ASTNode, Expr, FnCallExpr, Position, Stmt};
 
-use super::{Finding, Severity, Unit};
+use super::{Finding, Severity, Unit, codes};
 
 /// Looks through one text.
 pub fn check(unit: &Unit<'_>, main: bool, findings: &mut Vec<Finding>) {
@@ -32,7 +32,7 @@ fn unquoted(unit: &Unit<'_>, call: &FnCallExpr) -> Option<Finding> {
     };
     Some(Finding {
         severity: Severity::Warning,
-        code: "unquoted-shell",
+        code: codes::UNQUOTED_SHELL,
         message: format!(
             "the values in this text reach the shell of `{}` unquoted",
             call.name
@@ -56,7 +56,7 @@ fn module_statement(unit: &Unit<'_>, statement: &Stmt) -> Option<Finding> {
     }
     Some(Finding {
         severity: Severity::Error,
-        code: "module-acts",
+        code: codes::MODULE_ACTS,
         message: "a module holds functions and constants; this would act when it is imported"
             .into(),
         position: unit.at(statement.position()),
@@ -71,7 +71,7 @@ fn computed_import(unit: &Unit<'_>, import: &Expr, position: Position) -> Option
     }
     Some(Finding {
         severity: Severity::Error,
-        code: "computed-import",
+        code: codes::COMPUTED_IMPORT,
         message: "the name of an imported module must be a literal text: it is read before the script runs".into(),
         position: unit.at(position),
         length: "import".len(),

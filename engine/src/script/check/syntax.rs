@@ -3,7 +3,7 @@
 use rhai::{AST, ASTNode, Engine, Expr, ParseErrorType, Stmt};
 
 use super::super::engine::{REMOVED, bare};
-use super::{Finding, Severity};
+use super::{Finding, Severity, codes};
 use crate::model::SourcePosition;
 
 /// Parses a text.
@@ -36,28 +36,28 @@ fn finding(name: &str, text: &str, error: &rhai::ParseError) -> Finding {
         .find(|(symbol, _)| word.as_deref() == Some(symbol));
     let (code, message, help) = match (removed, error.err_type()) {
         (Some((symbol, why)), _) => (
-            "not-in-language",
+            codes::NOT_IN_LANGUAGE,
             format!("`{symbol}` is not part of the language"),
             Some((*why).to_owned()),
         ),
         (None, ParseErrorType::VariableUndefined(variable)) => (
-            "unknown-variable",
+            codes::UNKNOWN_VARIABLE,
             format!("there is no variable `{variable}` here"),
             variable_help(variable),
         ),
         (None, ParseErrorType::ModuleUndefined(module)) => (
-            "unknown-module",
+            codes::UNKNOWN_MODULE,
             format!("there is no module `{module}` here"),
             Some(format!(
                 "import it at the top: import \"std/{module}\" as {module};"
             )),
         ),
         (None, ParseErrorType::MissingToken(token, _)) => (
-            "syntax",
+            codes::SYNTAX,
             message,
             Some(format!("a `{token}` is missing here")),
         ),
-        _ => ("syntax", message, None),
+        _ => (codes::SYNTAX, message, None),
     };
     Finding {
         severity: Severity::Error,

@@ -11,6 +11,9 @@ mod kube;
 mod options;
 mod pod;
 mod program;
+mod reference;
+#[cfg(test)]
+mod reference_tests;
 mod shell;
 mod step;
 pub mod syntax;
@@ -21,6 +24,7 @@ pub use change::BoundUndo;
 pub use each::detached;
 pub use host::Host;
 pub use pod::Pod;
+pub use reference::{Class, WORDS};
 
 use std::sync::Arc;
 

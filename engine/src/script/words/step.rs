@@ -56,6 +56,8 @@ pub fn step(
         };
         match after(session, &path, &error).map_err(raise)? {
             After::PassOn(status) => {
+                let places = failure::places(&error, &session.parts.script);
+                session.leaves(&path, places.first().map(|place| place.position.clone()));
                 session
                     .executor()
                     .step_ended(&path, status)

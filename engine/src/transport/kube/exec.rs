@@ -24,11 +24,10 @@ use crate::transport::{Cancel, TransportError};
 /// Bytes on their way between our pumps and the websocket, for each stream.
 const BUFFER: usize = 64 << 10;
 
-/// How long what has arrived may take to be read after the stream has ended.
-const REST: Duration = Duration::from_secs(5);
-
 /// How long the status may take to follow the end of the output.
 const STATUS: Duration = Duration::from_secs(10);
+/// How long what had arrived before a connection broke may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A container of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,32 +128,32 @@ impl Exec {
         ) else {
             return Err(self.lost("the exec stream has no channels"));
         };
-        // When the connection breaks with an error, the library ends its task and leaves our ends of the output open: a
-        // read would wait for ever. That the status can no longer come tells it.
         let mut status = std::pin::pin!(status);
-        let mut said = None;
-        let pumping = pump(stdin, stdout, stderr, exchange, receiver, cancel);
-        let mut pumping = std::pin::pin!(pumping);
-        let pumped = tokio::select! {
-            biased;
-            pumped = &mut pumping => pumped,
-            status = &mut status => {
-                said = Some(status);
-                // What came before the end is still to be read.
-                match tokio::time::timeout(REST, &mut pumping).await {
-                    Ok(pumped) => pumped,
-                    Err(_) => return Err(self.lost("the exec stream broke off")),
+        let mut told = None;
+        let pumped = {
+            let mut pump = std::pin::pin!(pump(stdin, stdout, stderr, exchange, receiver, cancel));
+            tokio::select! {
+                pumped = &mut pump => pumped,
+                // Where the connection broke, the library leaves its outputs open for ever; that no status will come
+                // is the only sign (kube-client 5.0.0, remote_command.rs, the early returns of start_message_loop).
+                answer = &mut status => {
+                    let broke = answer.is_none();
+                    told = Some(answer);
+                    match broke {
+                        true => tokio::time::timeout(LAST_WORDS, pump).await.unwrap_or(Pumped::Closed),
+                        false => pump.await,
+                    }
                 }
             }
         };
         match pumped {
             Pumped::Heard => Ok(LinkEnd::Heard),
             Pumped::Closed => {
-                let status = match said {
-                    Some(status) => Ok(status),
+                let answer = match told {
+                    Some(answer) => Ok(answer),
                     None => tokio::time::timeout(STATUS, status).await,
                 };
-                match status {
+                match answer {
                     Ok(Some(status)) => self.ended(&status),
                     // The library gives none when the connection broke.
                     Ok(None) => Err(self.lost("the exec stream broke off")),

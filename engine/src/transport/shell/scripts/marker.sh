@@ -171,6 +171,8 @@ finish() {
 follow() {
     round=0
     while :; do
+        # Ours is an answer before it is on the disk.
+        if [ -s "$marker/rc.$nonce" ] && IFS= read -r how 2>/dev/null <"$marker/rc.$nonce"; then finish "$1" "$how"; fi
         [ ! -e "$marker/rc" ] || finish "$1" "$(small rc)"
         pieces "$1"
         running || [ -e "$marker/rc" ] || gone
@@ -178,8 +180,15 @@ follow() {
         # A sign of life now and then ends this loop with SIGPIPE when nobody listens any more.
         [ $((round % 20)) != 0 ] || printf 'b 0\n' >&6
         if [ "$round" -lt 10 ]; then pause=0.03; elif [ "$round" -lt 30 ]; then pause=0.1; else pause=0.3; fi
-        sleep "$pause" 2>/dev/null || sleep 1
+        pause "$pause"
     done
+}
+
+# pause SECONDS: or until the wrapper wakes us.
+pause() {
+    slow=
+    sleep "$1" 2>/dev/null &
+    wait "$!" || [ -n "$slow" ] || sleep 1
 }
 
 # revoke: takes the gate; succeeds if nobody had it.
@@ -264,7 +273,7 @@ await_gate() {
         if ! wrapper_lives || [ "$round" -gt 3000 ]; then
             revoke && refuse "the command could not be started and never will be by this attempt (is the host out of memory, processes or disk?)"
         fi
-        sleep 0.02 2>/dev/null || sleep 1
+        pause 0.02
     done
     read_gate
     [ "$gate_token" = "$nonce" ] || taken
