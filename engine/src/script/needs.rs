@@ -163,21 +163,27 @@ fn need(call: &FnCallExpr, path: &[ASTNode<'_>]) -> Option<Need> {
 /// Whether the call at the end of a path is a method of this word.
 fn is_method_of(path: &[ASTNode<'_>], word: &str) -> bool {
     let mut above = path.iter().rev();
-    if !matches!(above.next(), Some(ASTNode::Expr(Expr::MethodCall(..)))) {
+    let Some(ASTNode::Expr(Expr::MethodCall(call, _))) = above.next() else {
         return false;
+    };
+    // `kube` is syntax of our own, see words/syntax.rs.
+    let is_word = |side: &Expr| match side {
+        Expr::Custom(custom, ..) => custom.tokens.first().is_some_and(|token| *token == word),
+        _ => false,
+    };
+    let Some(ASTNode::Expr(Expr::Dot(pair, ..))) = above.next() else {
+        return false;
+    };
+    if is_word(&pair.lhs) {
+        return true;
     }
-    // `kube` is syntax of our own, see words/syntax.rs. A chain nests to the right: in `kube.list(…).filter(…)` the call
-    // is the left side of a pair that is the right side of the one with `kube`.
-    above
-        .map_while(|node| match node {
-            ASTNode::Expr(Expr::Dot(pair, ..)) => Some(pair),
-            _ => None,
-        })
-        .take(2)
-        .any(|pair| match &pair.lhs {
-            Expr::Custom(custom, ..) => custom.tokens.first().is_some_and(|token| *token == word),
-            _ => false,
-        })
+    // A chain nests to the right: in `kube.list(…).filter(…)` the two calls are a pair, which is the right side of the
+    // one with `kube`. Only the first of them is a method of it.
+    let first = matches!(&pair.lhs, Expr::MethodCall(first, _) if std::ptr::eq(&**first, &**call));
+    match above.next() {
+        Some(ASTNode::Expr(Expr::Dot(outer, ..))) => first && is_word(&outer.lhs),
+        _ => false,
+    }
 }
 
 fn field<'a>(map: &'a Expr, name: &str) -> Option<&'a Expr> {
