@@ -163,14 +163,25 @@ fn need(call: &FnCallExpr, path: &[ASTNode<'_>]) -> Option<Need> {
 /// Whether the call at the end of a path is a method of this word.
 fn is_method_of(path: &[ASTNode<'_>], word: &str) -> bool {
     let mut above = path.iter().rev();
-    if !matches!(above.next(), Some(ASTNode::Expr(Expr::MethodCall(..)))) {
+    let Some(ASTNode::Expr(Expr::MethodCall(call, _))) = above.next() else {
         return false;
+    };
+    // `kube` is syntax of our own, see words/syntax.rs.
+    let is_word = |side: &Expr| match side {
+        Expr::Custom(custom, ..) => custom.tokens.first().is_some_and(|token| *token == word),
+        _ => false,
+    };
+    let Some(ASTNode::Expr(Expr::Dot(pair, ..))) = above.next() else {
+        return false;
+    };
+    if is_word(&pair.lhs) {
+        return true;
     }
+    // A chain nests to the right: in `kube.list(…).filter(…)` the two calls are a pair, which is the right side of the
+    // one with `kube`. Only the first of them is a method of it.
+    let first = matches!(&pair.lhs, Expr::MethodCall(first, _) if std::ptr::eq(&**first, &**call));
     match above.next() {
-        Some(ASTNode::Expr(Expr::Dot(pair, ..))) => {
-            // `kube` is syntax of our own, see words/syntax.rs.
-            matches!(&pair.lhs, Expr::Custom(custom, ..) if custom.tokens.first().is_some_and(|token| *token == word))
-        }
+        Some(ASTNode::Expr(Expr::Dot(outer, ..))) => first && is_word(&outer.lhs),
         _ => false,
     }
 }
