@@ -332,7 +332,7 @@ fn a_restart_that_fails_is_put_back_by_the_nodes_themselves() {
     ];
     let text = network.exits(1, &network.run(BOOK, &places, &arguments));
     assert!(
-        text.contains("its rollback has put the file back"),
+        text.contains("put back to tailscale0"),
         "{text}"
     );
     network.on("k3s-agent-1", "rm /etc/network-lab/fail-start");

@@ -31,7 +31,7 @@ impl Node {
         format!("/api/v1/nodes/{}", self.name)
     }
 
-    /// Makes the node's object, or brings it up to date. Gives its part of the pod network: the first that is free.
+    /// Makes the node's object, or brings it up to date. Gives the part of the pod network that the server has given it.
     pub fn register(&self) -> anyhow::Result<Subnet> {
         // Without node-ip, the address is that of Flannel's interface (k3s: pkg/cli).
         let address = self.settings.last("node-ip").unwrap_or(&self.link.address);
@@ -59,15 +59,11 @@ impl Node {
                 cidr.to_owned()
             }
             None => {
-                let taken = |cidr: &str| nodes.iter().any(|node| node["spec"]["podCIDR"] == cidr);
-                let cidr = (0..)
-                    .map(|n| format!("10.42.{n}.0/24"))
-                    .find(|cidr| !taken(cidr))
-                    .context("no subnet is free")?;
-                let mut object = object;
-                object["spec"]["podCIDR"] = cidr.clone().into();
-                http::ask(&self.server, "POST", "/api/v1/nodes", Some(&object))?;
-                cidr
+                let created = http::ask(&self.server, "POST", "/api/v1/nodes", Some(&object))?;
+                let created: Json = serde_json::from_slice(&created)?;
+                let cidr = created["spec"]["podCIDR"].as_str();
+                cidr.context("the server gave no part of the pod network")?
+                    .to_owned()
             }
         };
         Ok(Subnet(cidr.trim_end_matches(".0/24").to_owned()))

@@ -98,6 +98,16 @@ impl State {
         self.stamp(object);
     }
 
+    /// The first part of the pod network that no node has.
+    fn free_subnet(&self) -> String {
+        let taken = |cidr: &str| {
+            let mut nodes = self.objects.values();
+            nodes.any(|object| object["kind"] == "Node" && object["spec"]["podCIDR"] == cidr)
+        };
+        let mut all = (0..=255).map(|n| format!("10.42.{n}.0/24"));
+        all.find(|cidr| !taken(cidr)).unwrap_or_default()
+    }
+
     /// The controller of a pod that has gone makes another: a StatefulSet under the same name.
     fn again(&mut self, gone: &Json) {
         let owners = gone["metadata"]["ownerReferences"].as_array();
@@ -221,6 +231,10 @@ impl ApiBackend for Store {
         let key = key_of(kind, &object);
         if state.objects.contains_key(&key) {
             return Err(ApiRefusal::AlreadyExists);
+        }
+        if kind.kind == "Node" {
+            // One at a time, or two nodes that register together would get the same.
+            object["spec"]["podCIDR"] = state.free_subnet().into();
         }
         state.born(&mut object);
         state.objects.insert(key, object.clone());
