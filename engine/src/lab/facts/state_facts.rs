@@ -273,7 +273,7 @@ fn the_shell_does_what_a_shell_does() {
         );
     }
     let (status, text) = bench.probe("k3s-agent-1", "frobnicate --now");
-    assert!(status == 127 && text.contains("to teach it"), "{text}");
+    assert!(status == 127 && text.contains("teach it in a .rhai file"), "{text}");
 }
 
 /// Tests crash and resume a lab hundreds of times, so it must be quick. The limits are far above what it takes,
