@@ -273,30 +273,8 @@ fn the_shell_does_what_a_shell_does() {
         );
     }
     let (status, text) = bench.probe("k3s-agent-1", "frobnicate --now");
-    assert!(status == 127 && text.contains("to teach it"), "{text}");
-}
-
-/// Tests crash and resume a lab hundreds of times, so it must be quick. The limits are far above what it takes,
-/// for machines that are busy.
-#[test]
-fn opening_and_effects_are_quick() {
-    let bench = Bench::new();
-    let started = std::time::Instant::now();
-    for _ in 0..20 {
-        Lab::open(
-            "k3s-double-tunnel",
-            bench.directory.path(),
-            LabAccess::ReadWrite,
-        )
-        .unwrap();
-    }
-    let open = started.elapsed() / 20;
-    let started = std::time::Instant::now();
-    for _ in 0..100 {
-        bench.ok("k3s-agent-1", "true");
-    }
-    let effect = started.elapsed() / 100;
-    println!("open {open:?}, effect {effect:?}");
-    assert!(open < Duration::from_millis(500), "{open:?}");
-    assert!(effect < Duration::from_millis(200), "{effect:?}");
+    assert!(
+        status == 127 && text.contains("teach it in a .rhai file"),
+        "{text}"
+    );
 }

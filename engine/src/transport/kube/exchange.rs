@@ -21,6 +21,10 @@ pub const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// How long one try may take. The client itself would wait for an answer for ever.
 const TRY: Duration = Duration::from_secs(60);
+/// The HTTP status of what the roles do not allow.
+const FORBIDDEN: u16 = 403;
+/// How long the API server may take to say whether it is ready.
+const READY_TRY: Duration = Duration::from_secs(10);
 /// How long credentials may be refused before they count as wrong.
 const UNAUTHORIZED: Duration = Duration::from_secs(30);
 /// The first pause between two tries; each further one is twice as long, up to `LONGEST_PAUSE`.
@@ -168,7 +172,7 @@ impl Exchange {
         loop {
             let attempt = attempt();
             let tried = async { tokio::time::timeout(TRY, attempt).await };
-            let trouble = match self.runtime.block_on(tried) {
+            let mut trouble = match self.runtime.block_on(tried) {
                 Ok(Ok(answer)) => {
                     self.back(patience);
                     return Ok(answer);
@@ -176,6 +180,9 @@ impl Exchange {
                 Ok(Err(trouble)) => trouble,
                 Err(_) => Trouble::silence(TRY.as_secs()),
             };
+            if trouble.code() == FORBIDDEN && self.is_starting() {
+                trouble.fate = Fate::NotNow;
+            }
             if let Err(stop) = self.judge(patience, repeat, &trouble) {
                 if trouble.status.is_some() && !trouble.is_of_the_node() {
                     // It answers again, if with a no.
@@ -193,6 +200,20 @@ impl Exchange {
             (self.hook)(&Away::Back {
                 waited: elapsed(patience.since, self.clock.now()),
             });
+        }
+    }
+
+    /// Whether the API server is not ready yet. Until it has read the roles it forbids what they allow; `/readyz` may be
+    /// asked by everybody even then (kube-apiserver's `--authorization-always-allow-paths`).
+    fn is_starting(&self) -> bool {
+        let mut question = Request::new(Vec::new());
+        *question.uri_mut() = http::Uri::from_static("/readyz");
+        let asked = async { tokio::time::timeout(READY_TRY, self.answer(question)).await };
+        match self.runtime.block_on(asked) {
+            Ok(Ok(_)) => false,
+            // A proxy that does not pass the question on, or a server that does not know it, leaves the no as it is.
+            Ok(Err(trouble)) => trouble.code() == 0 || trouble.code() >= 500,
+            Err(_) => true,
         }
     }
 

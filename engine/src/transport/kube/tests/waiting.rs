@@ -105,6 +105,30 @@ fn credentials_may_be_refused_for_a_moment_only() {
 }
 
 #[test]
+fn a_server_that_has_not_read_its_roles_yet_is_waited_for() {
+    let forbidden = || Accident::Answer(403, status(403, "Forbidden", "not allowed"));
+    let bench = Bench::with(move |number, request| {
+        match (request.uri().path() == "/readyz", number <= 6) {
+            (true, true) => Accident::Answer(500, json!("informer-sync failed")),
+            (true, false) => Accident::Answer(200, json!("ok")),
+            (false, true) => forbidden(),
+            (false, false) => Accident::None,
+        }
+    });
+    bench.put_map("m");
+    assert!(bench.cluster.get(&map()).unwrap().is_some());
+    assert!(bench.told.lock().unwrap()[0].contains("is not ready"));
+    let bench = Bench::with(move |_, request| match request.uri().path() {
+        "/readyz" => Accident::Answer(200, json!("ok")),
+        _ => forbidden(),
+    });
+    assert!(matches!(
+        bench.cluster.get(&map()).unwrap_err(),
+        TransportError::Refused { .. }
+    ));
+}
+
+#[test]
 fn a_busy_server_is_asked_again_when_it_says() {
     let bench = Bench::with(|number, _| match number {
         1 => {
@@ -145,7 +169,8 @@ fn the_servers_no_is_final() {
         let text = error.to_string();
         assert!(matches!(error, TransportError::Refused { .. }), "{text}");
         assert!(text.contains(message) && text.contains(hint), "{text}");
-        assert_eq!(bench.sent(), 1, "{code}");
+        // Of a 403 it asks whether the server is ready to say so.
+        assert_eq!(bench.sent(), if code == 403 { 2 } else { 1 }, "{code}");
     }
 }
 
