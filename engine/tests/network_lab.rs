@@ -331,10 +331,7 @@ fn a_restart_that_fails_is_put_back_by_the_nodes_themselves() {
         "measure_seconds=0",
     ];
     let text = network.exits(1, &network.run(BOOK, &places, &arguments));
-    assert!(
-        text.contains("put back to tailscale0"),
-        "{text}"
-    );
+    assert!(text.contains("put back to tailscale0"), "{text}");
     network.on("k3s-agent-1", "rm /etc/network-lab/fail-start");
     network.exits(0, &["undo", &network.bench.newest(), "--yes"]);
     until("every node is as it was", || {
