@@ -40,7 +40,7 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// Finds a lab by name, or by the path of its folder or its file (what has a slash, is a folder with a `lab.yaml`, or
-/// ends in `.yaml`, `.yml`). Returns the name that its state is kept under, and its description.
+/// ends in `.yaml`, `.yml`). Only a folder has texts of behaviour beside its file. Returns the name that its state is kept under, and its description.
 pub fn find(name_or_path: &str) -> Result<(String, Definition), LabError> {
     let source = source(name_or_path, None)?;
     let name = source.name.clone();
@@ -90,15 +90,15 @@ fn source(name_or_path: &str, from: Option<&Path>) -> Result<Source, LabError> {
     if !is_path {
         return Err(unknown(name_or_path));
     }
-    let file = if path.is_dir() {
-        path.join(LAB_FILE)
-    } else {
-        path
+    let is_folder = path.is_dir();
+    let file = match is_folder {
+        true => path.join(LAB_FILE),
+        false => path,
     };
     let text = read(&file)?;
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
-    // Only a lab with a folder of its own has texts beside it: other files there may be anything.
-    let behaviour = match file.file_name().is_some_and(|name| name == LAB_FILE) {
+    // What lies beside a lab that was named as a file may be anything: the runbook itself, for one.
+    let behaviour = match is_folder {
         true => texts(&folder)?,
         false => vec![],
     };
