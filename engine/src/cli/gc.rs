@@ -19,7 +19,7 @@ use crate::model::{ObjectRef, RunId, Secrets};
 use crate::operation::Failure;
 use crate::report::{Diagnostic, Fanout};
 use crate::transport::kube::helper::{OWNER, RUN_LABEL, leftovers, pod_reference};
-use crate::transport::{Cancel, ClusterActor};
+use crate::transport::{ActingFleet, Cancel, ClusterActor};
 
 /// What was found and done.
 #[derive(Default)]
@@ -107,20 +107,28 @@ fn of_run(
     let announcer = Announcer::new(Arc::new(Fanout(Vec::new())), secrets);
     let context = RunContext::recorded(&ledger, &announcer, &Cancel::default());
     let runtime = runtime()?;
+    let fleet = ground.acting(&runtime, context)?;
     if markers {
-        let fleet = ground.acting(&runtime, context.clone())?;
         forget_markers(&*fleet, &ledger, &announcer);
-        fleet.close();
     }
+    let removed = remove_temporaries(&*fleet, temporaries, run, &ledger, found);
+    fleet.close();
+    removed
+}
+
+fn remove_temporaries(
+    fleet: &dyn ActingFleet,
+    temporaries: Vec<(ObjectRef, String)>,
+    run: &RunId,
+    ledger: &Ledger,
+    found: &mut Found,
+) -> Result<(), Problem> {
     if temporaries.is_empty() {
         return Ok(());
     }
-    let cluster = ground
-        .cluster()
-        .connect(runtime.handle(), &context)
-        .map_err(failed)?;
+    let cluster = fleet.cluster_actor().map_err(failed)?;
     for (object, what) in temporaries {
-        match removed(&cluster, &object, run.as_str()) {
+        match removed(&*cluster, &object, run.as_str()) {
             Ok(was_there) => {
                 if was_there {
                     found.say(format!("removed {object}: {what}, of run {run}"));

@@ -20,7 +20,9 @@ use crate::report::Diagnostic;
 use crate::script::{Need, NeedPlace, SourceSet, needs};
 use crate::transport::kube::helper::{HelperPower, chosen_image, helper_manifest};
 use crate::transport::kube::{Access, KubeReader};
-use crate::transport::{Cancel, ClusterObserver, ListQuery, Route, TransportError};
+use crate::transport::{
+    Cancel, ClusterObserver, ListQuery, Proposal, Route, TransportError, Verdict,
+};
 
 /// The oldest API server whose exec streams can end their input (`v5.channel.k8s.io`, Kubernetes 1.30).
 const OLDEST: (u32, u32) = (1, 30);
@@ -271,9 +273,9 @@ fn helper(
     let image = image.unwrap_or_else(|| "busybox".into());
     let manifest = helper_manifest(&settings, HelperPower::Act, &name(node), &image);
     let what = format!("a helper pod in {}", settings.namespace);
-    checks.push(match reader.would_take(&manifest)? {
-        Ok(()) => Check::good(what, "let in (server-side dry run)"),
-        Err(why) => Check::bad(
+    checks.push(match reader.would(&Proposal::Create(&manifest))? {
+        Verdict::Accepted(_) | Verdict::Premature => Check::good(what, "let in (server-side dry run)"),
+        Verdict::NotAsked(why) | Verdict::Refused(why) => Check::bad(
             what,
             why,
             "helper pods need a namespace that allows privileged pods: `kube: {helper_namespace: NAME}` in the inventory",

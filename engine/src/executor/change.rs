@@ -7,6 +7,7 @@ use crate::journal::{Entry, Record};
 use crate::model::{Image, Value};
 use crate::operation::{Call, Change, Failure, Report, Undecided, image_diff, still_is};
 use crate::report::OperationOutcome;
+use crate::transport::Temporary;
 
 impl Live {
     /// Performs a change.
@@ -56,6 +57,9 @@ impl Live {
             return self.report(call, &id, Err(failure), |_| skipped());
         }
         intent.change = Some(self.ledger.change_intent(change, before, after));
+        if let Some(Temporary { object, what }) = change.makes() {
+            self.ledger.note(Record::Temporary { object, what })?;
+        }
         self.ledger.commit(Record::Intent(Box::new(intent)))?;
         let applied = change.apply(&*self.fleet, before, after, &self.cancel);
         let result = match applied {
@@ -64,6 +68,9 @@ impl Live {
             Err(failure) => Err(failure),
             Ok(()) => self.verify(change, after),
         };
+        if result.is_ok() {
+            self.note_removal(change)?;
+        }
         let recovered = None;
         let result = self.ledger.finish(
             &id,
@@ -72,6 +79,14 @@ impl Live {
             recovered,
         );
         self.report(call, &id, result, |_| changed(change, before, after, None))
+    }
+
+    /// An object that was there for a time only is off the list with the outcome of its removal.
+    fn note_removal(&self, change: &dyn Change) -> Result<(), Failure> {
+        match change.removes().cloned() {
+            Some(object) => self.ledger.note(Record::TemporaryGone { object }),
+            None => Ok(()),
+        }
     }
 
     /// A change is done when the target says so.
@@ -160,6 +175,7 @@ impl Live {
             }
         };
         if change.reached(&after, &now) {
+            self.note_removal(change)?;
             let found = "found done on the target".to_owned();
             let result = self.ledger.finish(
                 &id,

@@ -139,12 +139,20 @@ impl DryRun {
             );
         }
         let assuming = self.overlay.assumption(&call.target, &subject);
+        let note = match change.rehearse(&self.overlay, &after) {
+            Ok(note) => note,
+            // What is planned before it may be what makes it acceptable.
+            Err(failure) if self.overlay.anything() => {
+                Some(format!("refused as things are now: {failure}"))
+            }
+            Err(failure) => return self.failed(call, failure),
+        };
         self.overlay
             .plan_change(&call.target, &subject, &after, &because, &change.affects());
         let outcome = OperationOutcome::Planned {
             diff: image_diff(&subject, &before, &after),
             assuming,
-            why: None,
+            why: note,
             seal: self.seal(call, Some((change, Some((&before, &after))))),
         };
         self.ended(call, outcome, change::value_of(true))

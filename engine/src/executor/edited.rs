@@ -10,7 +10,7 @@ use super::dry_run::DryRun;
 use super::ledger::Ledger;
 use super::replay::{compare, recorded};
 use crate::journal::{Entry, EntryState};
-use crate::model::{OperationId, OperationKey, ScopePath, Value};
+use crate::model::{OperationId, OperationKey, RunId, ScopePath, Value};
 use crate::operation::{Call, Class, Failure};
 use crate::report::PlanNote;
 
@@ -118,6 +118,15 @@ impl Executor for Edited {
 
     fn behind(&self) -> Option<&dyn Executor> {
         Some(&self.plan)
+    }
+
+    // Names of what is recorded: a word whose object is named by its operation must ask for the same one again.
+    fn name_of(&self, key: &OperationKey) -> Option<OperationId> {
+        self.ledger.entry(key).map(|entry| entry.intent.id)
+    }
+
+    fn run_id(&self) -> Option<RunId> {
+        Some(self.ledger.run().clone())
     }
 
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {

@@ -249,6 +249,10 @@ impl Executor for Live {
         self.attempt(call, self.ledger.next_attempt(&call.key))
     }
 
+    fn run_id(&self) -> Option<crate::model::RunId> {
+        Some(self.ledger.run().clone())
+    }
+
     fn name_of(&self, key: &OperationKey) -> Option<crate::model::OperationId> {
         Some(self.ledger.id(key))
     }

@@ -29,7 +29,7 @@ pub use seal::Sealer;
 
 use crate::journal::Entry;
 use crate::journal::StepStatus;
-use crate::model::{OperationId, OperationKey, ScopePath, SourcePosition, Target, Value};
+use crate::model::{OperationId, OperationKey, RunId, ScopePath, SourcePosition, Target, Value};
 use crate::operation::{Call, Failure, Observation, RunCommand};
 use crate::report::PlanNote;
 
@@ -57,6 +57,11 @@ pub trait Executor: Send + Sync {
     /// The name that the operation under a key has, or will have, in this run; none where there is no journal.
     fn name_of(&self, key: &OperationKey) -> Option<OperationId> {
         self.behind().and_then(|behind| behind.name_of(key))
+    }
+
+    /// The run; none in a dry run.
+    fn run_id(&self) -> Option<RunId> {
+        self.behind().and_then(|behind| behind.run_id())
     }
 
     /// Performs one operation and returns its value.

@@ -12,7 +12,8 @@ use crate::operation::Affects;
 use crate::operation::cluster::state_of;
 use crate::transport::{
     Cancel, Clock, ClusterObserver, Command, FileKind, FileStat, ListQuery, LogQuery, ObjectKind,
-    Observer, ObservingFleet, Output, PatchKind, TransportError, difference, merged,
+    Observer, ObservingFleet, Output, PatchKind, Proposal, TransportError, Verdict, difference,
+    merged,
 };
 
 /// The planned effects.
@@ -285,7 +286,10 @@ impl ClusterObserver for OverlayCluster {
     fn get(&self, object: &ObjectRef) -> Result<Option<Json>, TransportError> {
         let planned = lock(&self.planned).objects.get(object).cloned();
         match planned {
+            // Its name is given in the run: the server cannot be asked about it, and it is not there.
+            None if object.name.contains(Unknown::MARK) => Ok(None),
             None => self.inner.get(object),
+            Some(Some(planned)) if object.name.contains(Unknown::MARK) => Ok(Some(planned)),
             Some(None) => Ok(None),
             Some(Some(planned)) => Ok(Some(match self.inner.get(object)? {
                 Some(now) => as_served(planned, &now),
@@ -310,6 +314,20 @@ impl ClusterObserver for OverlayCluster {
 
     fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError> {
         self.inner.would_apply(manifest, force)
+    }
+
+    fn would(&self, proposal: &Proposal<'_>) -> Result<Verdict, TransportError> {
+        let object = match *proposal {
+            Proposal::Create(object) => reference(object),
+            Proposal::Patch { object, .. } | Proposal::Delete { object, .. } => {
+                Some(object.clone())
+            }
+        };
+        // The server knows it as it is now, and not as it would be by then.
+        if object.is_some_and(|object| lock(&self.planned).objects.contains_key(&object)) {
+            return Ok(Verdict::Premature);
+        }
+        self.inner.would(proposal)
     }
 
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError> {

@@ -8,7 +8,9 @@ use super::Executor;
 use super::ledger::Ledger;
 use super::replay::{compare, recorded};
 use crate::journal::{ChangeIntent, Entry, EntryState, History, OutcomeResult};
-use crate::model::{Image, OperationId, OperationKey, ScopePath, Segment, Subject, Target, Value};
+use crate::model::{
+    Image, OperationId, OperationKey, RunId, ScopePath, Segment, Subject, Target, Value,
+};
 use crate::operation::{
     Call, Change, Class, Failure, Observation, Report, Undecided, apply_image, image_diff,
     observe_subject, still_is, taken_back,
@@ -264,6 +266,15 @@ impl<E: Executor> Executor for UndoMode<E> {
     // While the record is read, nothing is done.
     fn behind(&self) -> Option<&dyn Executor> {
         self.acting().map(|inner| inner as &dyn Executor)
+    }
+
+    // Names of what is recorded: a word whose object is named by its operation must ask for the same one again.
+    fn name_of(&self, key: &OperationKey) -> Option<OperationId> {
+        self.ledger.entry(key).map(|entry| entry.intent.id)
+    }
+
+    fn run_id(&self) -> Option<RunId> {
+        Some(self.ledger.run().clone())
     }
 
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {

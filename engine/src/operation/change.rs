@@ -1,7 +1,7 @@
 //! Changes: convergent operations.
 
-use crate::model::{Image, Subject, Value};
-use crate::transport::{ActingFleet, Cancel, ObservingFleet};
+use crate::model::{Image, ObjectRef, Subject, Value};
+use crate::transport::{ActingFleet, Cancel, ObservingFleet, Temporary};
 
 use super::Failure;
 
@@ -20,6 +20,19 @@ pub trait Change {
     fn observe(&self, fleet: &dyn ObservingFleet, cancel: &Cancel) -> Result<Image, Failure>;
     /// The state as it shall be, given the state that was found. Pure.
     fn wanted(&self, before: &Image) -> Result<Image, Failure>;
+    /// What the target says to the change beforehand, where it can be asked without having it: a note for the plan. An
+    /// error says that it would refuse it. Asked in dry runs only.
+    fn rehearse(&self, _: &dyn ObservingFleet, _after: &Image) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+    /// The object that it makes for a time only: noted with the intent, so that it is found again whatever happens.
+    fn makes(&self) -> Option<Temporary> {
+        None
+    }
+    /// The object of that kind that it removes.
+    fn removes(&self) -> Option<&ObjectRef> {
+        None
+    }
     /// Makes it so. Called only when `before` is not already as wanted.
     fn apply(
         &self,

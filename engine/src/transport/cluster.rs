@@ -64,6 +64,42 @@ pub struct Temporary {
     pub what: String,
 }
 
+/// An effect that the API server is asked about and does not have (`dryRun=All`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Proposal<'a> {
+    /// To create this object.
+    Create(&'a Json),
+    /// To patch an object.
+    Patch {
+        /// Which.
+        object: &'a ObjectRef,
+        /// How the patch is meant.
+        kind: PatchKind,
+        /// The patch.
+        patch: &'a Json,
+    },
+    /// To delete the object with a uid.
+    Delete {
+        /// Which.
+        object: &'a ObjectRef,
+        /// Its uid.
+        uid: &'a str,
+    },
+}
+
+/// What the API server says to a [`Proposal`]: validation, admission, quotas and our permissions had their look.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It would do it; this is what would come of it.
+    Accepted(Json),
+    /// It would refuse it, in its words.
+    Refused(String),
+    /// We may not ask, and why.
+    NotAsked(String),
+    /// What it would judge is not what will be there by then: an earlier step of the plan changes it.
+    Premature,
+}
+
 /// The part of the API that only reads.
 pub trait ClusterObserver: Send + Sync {
     /// The kind that a user means by `name`: `pod`, `pods`, `Pod`, `deployments.apps`, `apps/v1/Deployment`.
@@ -77,6 +113,9 @@ pub trait ClusterObserver: Send + Sync {
 
     /// What the API would make of this manifest by server-side apply, without keeping it (`dryRun=All`).
     fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError>;
+
+    /// What the API server says to an effect that is not to happen (`dryRun=All`).
+    fn would(&self, proposal: &Proposal<'_>) -> Result<Verdict, TransportError>;
 
     /// A container's log as text.
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError>;

@@ -24,7 +24,8 @@ pub use access::{HostAccess, NodeRoute, Route, SshRoute};
 pub use cancel::{Cancel, Interruption};
 pub use clock::{Clock, SystemClock};
 pub use cluster::{
-    ClusterActor, ClusterObserver, ListQuery, LogQuery, ObjectKind, PatchKind, Temporary,
+    ClusterActor, ClusterObserver, ListQuery, LogQuery, ObjectKind, PatchKind, Proposal, Temporary,
+    Verdict,
 };
 pub use command::{
     Captured, Command, Completion, Exit, InFlight, Launch, OUTPUT_LIMIT, Output, OutputSink,

@@ -160,12 +160,45 @@ fn modified() -> ApiRefusal {
     )
 }
 
-/// The way to merge that a content type asks for.
-pub(super) fn patch_kind(content_type: &str, kind: &ObjectKind) -> Result<PatchKind, Refusal> {
+/// What the body of a PATCH is.
+pub(super) enum PatchBody {
+    /// A patch of this kind.
+    Patch(PatchKind),
+    /// A manifest to be applied (server-side apply).
+    Manifest,
+}
+
+/// What a content type says of the body.
+pub(super) fn patch_body(content_type: &str, kind: &ObjectKind) -> Result<PatchBody, Refusal> {
     match content_type.split(';').next().unwrap_or_default().trim() {
-        "application/merge-patch+json" => Ok(PatchKind::Merge),
-        "application/strategic-merge-patch+json" if is_built_in(kind) => Ok(PatchKind::Strategic),
+        "application/merge-patch+json" => Ok(PatchBody::Patch(PatchKind::Merge)),
+        "application/strategic-merge-patch+json" if is_built_in(kind) => {
+            Ok(PatchBody::Patch(PatchKind::Strategic))
+        }
+        "application/apply-patch+yaml" => Ok(PatchBody::Manifest),
         other => Err(Refusal::unsupported_media(other)),
+    }
+}
+
+/// Server-side apply, as far as one manager goes: what the manifest names is as it says, made if it is missing. The lab
+/// keeps no `managedFields`, so there are no conflicts between managers, and what a manifest no longer names stays.
+pub(super) fn apply(
+    backend: &dyn ApiBackend,
+    at: &Address<'_>,
+    query: &Query,
+    manifest: &Json,
+) -> Result<Json, Refusal> {
+    at.check(manifest)?;
+    let found = backend.get(at.kind, at.namespace, at.name);
+    match found.map_err(|why| Refusal::unavailable(&why))? {
+        None => create(backend, at.kind, at.namespace, query, manifest.clone()),
+        Some(_) => {
+            let kind = match is_built_in(at.kind) {
+                true => PatchKind::Strategic,
+                false => PatchKind::Merge,
+            };
+            patch(backend, at, query, kind, manifest)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use kube::client::Body as RequestBody;
 use serde_json::Value as Json;
 
-use super::object::{self, Address};
+use super::object::{self, Address, PatchBody};
 use super::query::Query;
 use super::route::{Route, route};
 use super::status::{Answer, Body, Refusal};
@@ -150,8 +150,11 @@ fn at_object(
             let content_type = content_type
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
-            let kind = object::patch_kind(content_type, at.kind)?;
-            object::patch(backend, at, query, kind, &parsed(body)?)?
+            let body = parsed(body)?;
+            match object::patch_body(content_type, at.kind)? {
+                PatchBody::Patch(kind) => object::patch(backend, at, query, kind, &body)?,
+                PatchBody::Manifest => object::apply(backend, at, query, &body)?,
+            }
         }
         Method::DELETE => {
             let options = if body.is_empty() {

@@ -4,26 +4,73 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json};
 
+use super::verdict::rehearse;
 use super::{arguments_of, failed, names_secret, object_in, observe_object, resolve, state_of};
-use crate::model::{Image, ObjectRef, Subject, Value};
+use crate::model::{Image, ObjectRef, OperationId, Subject, Unknown, Value};
 use crate::operation::{Change, Failure};
 use crate::transport::{
-    ActingFleet, Cancel, ClusterObserver, ObservingFleet, PatchKind, TransportError, covers,
+    ActingFleet, Cancel, ClusterObserver, ObservingFleet, PatchKind, Proposal, Temporary,
+    TransportError, covers,
 };
 
-/// Creates an object. One that is there and has everything that the manifest asks for is as wanted; one that is
-/// there and different is somebody else's, and is not touched.
+/// The annotation of a created object: the operation that made it.
+const ANNOTATION: &str = "runbook.dev/operation";
+
+/// Creates an object. One that is there and has everything that the manifest asks for is as wanted, and so is one that
+/// this very operation made, whatever admission made of it; one that is there and different is somebody else's, and is
+/// not touched.
 #[derive(Clone, Debug)]
 pub struct CreateObject {
     object: ObjectRef,
     manifest: Json,
+    /// Who creates it; none in a dry run, which has no names.
+    operation: Option<OperationId>,
+    /// It is there for a time only.
+    temporary: bool,
 }
 
 impl CreateObject {
     /// Takes a manifest: `apiVersion`, `kind`, `metadata.name`, for most kinds `metadata.namespace`, and the rest.
-    pub fn new(observer: &dyn ClusterObserver, manifest: Json) -> Result<Self, Failure> {
+    pub fn new(
+        observer: &dyn ClusterObserver,
+        manifest: Json,
+        operation: Option<OperationId>,
+    ) -> Result<Self, Failure> {
         let (object, manifest) = named("kube.create", observer, manifest)?;
-        Ok(Self { object, manifest })
+        Ok(Self {
+            object,
+            manifest,
+            operation,
+            temporary: false,
+        })
+    }
+
+    /// Takes the manifest of an object that the run itself removes: it is kept in the journal's list of such objects.
+    pub fn temporary(
+        observer: &dyn ClusterObserver,
+        manifest: Json,
+        operation: Option<OperationId>,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            temporary: true,
+            ..Self::new(observer, manifest, operation)?
+        })
+    }
+
+    /// What is sent: the manifest, signed by the operation.
+    fn signed(&self) -> Json {
+        let mut manifest = self.manifest.clone();
+        if let Some(operation) = &self.operation {
+            manifest["metadata"]["annotations"][ANNOTATION] = operation.as_str().into();
+        }
+        manifest
+    }
+
+    /// Whether an object is what this operation makes, or what it has made.
+    fn is_made(&self, found: &Json) -> bool {
+        let maker = found["metadata"]["annotations"][ANNOTATION].as_str();
+        let ours = maker.is_some() && maker == self.operation.as_ref().map(OperationId::as_str);
+        ours || covers(PatchKind::Merge, found, &self.manifest)
     }
 
     fn differs(&self, found: &Json) -> Failure {
@@ -124,7 +171,7 @@ impl Change for CreateObject {
     fn wanted(&self, before: &Image) -> Result<Image, Failure> {
         match object_in(before, &self.object)? {
             None => Ok(Image::Object(Some(self.manifest.clone()))),
-            Some(found) if covers(PatchKind::Merge, found, &self.manifest) => Ok(before.clone()),
+            Some(found) if self.is_made(found) => Ok(before.clone()),
             Some(found) => Err(self.differs(found)),
         }
     }
@@ -137,15 +184,11 @@ impl Change for CreateObject {
         _: &Cancel,
     ) -> Result<(), Failure> {
         let actor = fleet.cluster_actor()?;
-        match actor.create(&self.manifest) {
+        match actor.create(&self.signed()) {
             Ok(_) => Ok(()),
             // Somebody may have created the same in between.
             Err(refused @ TransportError::Refused { .. }) => match actor.get(&self.object)? {
-                Some(found)
-                    if covers(PatchKind::Merge, &state_of(found.clone()), &self.manifest) =>
-                {
-                    Ok(())
-                }
+                Some(found) if self.is_made(&state_of(found.clone())) => Ok(()),
                 Some(found) => Err(self.differs(&state_of(found))),
                 None => Err(refused.into()),
             },
@@ -154,6 +197,9 @@ impl Change for CreateObject {
     }
 
     fn reversible(&self) -> Result<(), String> {
+        if self.temporary {
+            return Err("it was there for a time only".into());
+        }
         match names_secret(&self.object) {
             true => Err(format!(
                 "whether {} still holds what was put into it cannot be told: contents are not kept in the journal",
@@ -164,6 +210,21 @@ impl Change for CreateObject {
     }
 
     fn reached(&self, _: &Image, now: &Image) -> bool {
-        matches!(now, Image::Object(Some(now)) if covers(PatchKind::Merge, now, &self.manifest))
+        matches!(now, Image::Object(Some(now)) if self.is_made(now))
+    }
+
+    fn makes(&self) -> Option<Temporary> {
+        self.temporary.then(|| Temporary {
+            object: self.object.clone(),
+            what: "pod of kube.run_pod".into(),
+        })
+    }
+
+    fn rehearse(&self, fleet: &dyn ObservingFleet, _: &Image) -> Result<Option<String>, Failure> {
+        let text = self.manifest.to_string().replace(Unknown::MARK, "planned");
+        let manifest = serde_json::from_str(&text).unwrap_or_else(|_| self.manifest.clone());
+        // Its defaults are not told: every object has many, and some are made up anew each time.
+        let proposal = Proposal::Create(&manifest);
+        rehearse(&*fleet.cluster_observer()?, &self.object, &proposal, None)
     }
 }

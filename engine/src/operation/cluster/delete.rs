@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::verdict::rehearse;
 use super::{arguments_of, failed, state_of};
 use crate::model::{Image, ObjectRef, Subject, Value};
 use crate::operation::{Change, Failure};
-use crate::transport::{ActingFleet, Cancel, ClusterActor, ObservingFleet};
+use crate::transport::{ActingFleet, Cancel, ClusterActor, ObservingFleet, Proposal};
 
 /// How long an object may take to go, besides its own grace period: its finalizers have work to do.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -31,6 +32,8 @@ pub struct DeleteObject {
     object: ObjectRef,
     uid: String,
     way: Way,
+    /// Whether the run itself has made it, for a time only.
+    temporary: bool,
     /// Why it could not be put back, as far as it has been seen.
     lasting: Mutex<Option<String>>,
 }
@@ -48,8 +51,20 @@ impl DeleteObject {
                 object,
                 uid,
                 way: Way::Delete,
+                temporary: false,
                 lasting: Mutex::new(None),
             }),
+        }
+    }
+
+    /// An object that the run has made for a time only. Its uid is empty in a dry run, which makes none.
+    pub fn of_temporary(object: ObjectRef, uid: String) -> Self {
+        Self {
+            object,
+            uid,
+            way: Way::Delete,
+            temporary: true,
+            lasting: Mutex::new(None),
         }
     }
 
@@ -159,7 +174,9 @@ impl Change for DeleteObject {
 
     fn arguments(&self) -> Value {
         let mut entries = arguments_of(&self.object);
-        entries.push(("uid", self.uid.clone().into()));
+        if !self.temporary {
+            entries.push(("uid", self.uid.clone().into()));
+        }
         Value::from_entries(entries)
     }
 
@@ -210,7 +227,26 @@ impl Change for DeleteObject {
         )
     }
 
+    fn rehearse(&self, fleet: &dyn ObservingFleet, _: &Image) -> Result<Option<String>, Failure> {
+        let proposal = Proposal::Delete {
+            object: &self.object,
+            uid: &self.uid,
+        };
+        match self.way {
+            Way::Delete => rehearse(&*fleet.cluster_observer()?, &self.object, &proposal, None),
+            // Budgets are waited for: what they say now is not what they say then.
+            Way::Evict => Ok(None),
+        }
+    }
+
+    fn removes(&self) -> Option<&ObjectRef> {
+        self.temporary.then_some(&self.object)
+    }
+
     fn reversible(&self) -> Result<(), String> {
+        if self.temporary {
+            return Err("it was there for a time only".into());
+        }
         match &*self.lasting.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(why) => Err(why.clone()),
             None => Ok(()),

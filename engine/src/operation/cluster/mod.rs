@@ -6,6 +6,7 @@
 //! - [`PatchObject`], [`CreateObject`], [`DeleteObject`], [`RestartRollout`]: words that change
 //! - [`Condition`]: what is waited for
 //! - [`restore`]: putting an image back
+//! - `verdict`: what the API server says beforehand
 //! - [`veil`]: what of a `Secret` may be kept and shown
 
 mod apply;
@@ -17,10 +18,12 @@ mod patch;
 mod read;
 mod restore;
 mod rollout;
+mod run_pod;
 mod state;
 #[cfg(test)]
 mod tests;
 mod veil;
+mod verdict;
 
 pub use apply::ApplyObject;
 pub use condition::Condition;
@@ -31,6 +34,7 @@ pub use patch::PatchObject;
 pub use read::{GetObject, ListObjects, PodLogs, UniqueName};
 pub use restore::{left_as, restore, revert_patch};
 pub use rollout::RestartRollout;
+pub use run_pod::{PodEnd, PodRun, exit_of};
 pub use state::{observe_object, state_of};
 pub use veil::{names_secret, veil, veil_pair};
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::verdict::rehearse;
 use super::{arguments_of, failed, names_secret, object_in, observe_object, state_of};
 use crate::model::{Image, ObjectRef, Subject, Value};
 use crate::operation::{Change, Failure};
 use crate::transport::{
-    ActingFleet, Cancel, ClusterActor, ObservingFleet, PatchKind, TransportError, agrees, covers,
-    merged,
+    ActingFleet, Cancel, ClusterActor, ObservingFleet, PatchKind, Proposal, TransportError, agrees,
+    covers, merged,
 };
 
 /// How often a patch is tried again because something that does not concern it changed: a kubelet writes its node's
@@ -237,6 +238,20 @@ impl Change for PatchObject {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    fn rehearse(
+        &self,
+        fleet: &dyn ObservingFleet,
+        after: &Image,
+    ) -> Result<Option<String>, Failure> {
+        let proposal = Proposal::Patch {
+            object: &self.object,
+            kind: self.kind,
+            patch: &self.patch,
+        };
+        let after = object_in(after, &self.object)?;
+        rehearse(&*fleet.cluster_observer()?, &self.object, &proposal, after)
     }
 
     fn reversible(&self) -> Result<(), String> {

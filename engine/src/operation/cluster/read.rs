@@ -1,6 +1,6 @@
 //! Words that look.
 
-use crate::model::{ObjectRef, OperationId, Value};
+use crate::model::{ObjectRef, OperationId, Unknown, Value};
 use crate::operation::{Failure, Observation};
 use crate::transport::{Cancel, ListQuery, LogQuery, ObjectKind, ObservingFleet};
 
@@ -152,7 +152,7 @@ impl Observation for UniqueName {
         let end = self
             .operation
             .as_ref()
-            .map_or("planned", OperationId::as_str);
+            .map_or(Unknown::MARK, OperationId::as_str);
         Ok(Value::Text(format!("{}-{end}", self.prefix)))
     }
 }

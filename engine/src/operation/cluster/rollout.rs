@@ -75,6 +75,14 @@ impl Change for RestartRollout {
         self.patch.reached(after, now)
     }
 
+    fn rehearse(
+        &self,
+        fleet: &dyn ObservingFleet,
+        after: &Image,
+    ) -> Result<Option<String>, Failure> {
+        self.patch.rehearse(fleet, after)
+    }
+
     fn reversible(&self) -> Result<(), String> {
         Err("pods that were restarted cannot be restarted back".into())
     }

@@ -213,7 +213,7 @@ fn probe_of(target: Target, command: &Dynamic, options: Map) -> Result<ProbeComm
 }
 
 /// `expect_exit: 0`, `[0, 3]`, or `"any"` (an empty list).
-fn exits(value: Option<Dynamic>) -> Result<Vec<i32>, String> {
+pub(super) fn exits(value: Option<Dynamic>) -> Result<Vec<i32>, String> {
     let wrong = || "`expect_exit` is an exit status, an array of them, or \"any\"".to_owned();
     let Some(value) = value else {
         return Ok(vec![0]);

@@ -388,7 +388,8 @@ fn writing(engine: &mut Engine, session: &Arc<Session>) {
                 .executor()
                 .cluster()
                 .map_err(|failure| raise(&context, failure))?;
-            let create = CreateObject::new(&*cluster, serde_json::Value::from(&manifest));
+            let manifest = serde_json::Value::from(&manifest);
+            let create = CreateObject::new(&*cluster, manifest, words.next_name());
             change(
                 &words,
                 &context,

@@ -14,6 +14,7 @@ mod program;
 mod reference;
 #[cfg(test)]
 mod reference_tests;
+mod run_pod;
 mod shell;
 mod step;
 pub mod syntax;
@@ -46,6 +47,7 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
     file::register(engine, session);
     change::register(engine, session);
     kube::register(engine, session);
+    run_pod::register(engine, session);
     wait::register(engine, session);
     ask::register(engine, session);
     assert::register(engine, session);

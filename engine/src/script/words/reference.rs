@@ -414,6 +414,28 @@ pub const WORDS: &[Word] = &[
         example: "kube.rollout_restart(\"deployments.apps\", \"web\", \"front\");\nkube.wait(\"deployments.apps\", \"web\", \"front\", \"rolled out\", #{ timeout: \"5m\" });",
     },
     Word {
+        calls: &[
+            "kube.run_pod(namespace, image, command)",
+            "kube.run_pod(namespace, image, command, options)",
+        ],
+        class: Class::Change,
+        text: "Runs a program once in a pod of its own: creates the pod, waits for its end, reads its log, removes it. Gives the exit status and the log as `stdout`, as `host.run` does. A resumed run does not run it again: where it may fail for a time, take `expect_exit: \"any\"` and look.",
+        options: &[
+            (
+                "timeout",
+                "how long the program may take (\"5m\"); then its node ends it",
+            ),
+            ("node", "the node that it shall run on"),
+            ("host_network", "true: in the node's network (false)"),
+            (
+                "expect_exit",
+                "the exit status, or statuses, that are no failure (0); \"any\"",
+            ),
+            ("spec", "more of the pod's `spec`, as a map"),
+        ],
+        example: "let answer = kube.run_pod(\"default\", \"busybox:1.36\", [\"cat\", \"/sys/class/net/eth0/mtu\"], #{ node: \"agent-1\", timeout: \"1m\" });\nif answer.ok { note(`MTU of a new pod: ${trimmed(answer.stdout)}`); }",
+    },
+    Word {
         calls: &["kube.evict(namespace, pod, options)"],
         class: Class::Change,
         text: "Evicts a pod, as a drain does: the cluster refuses it where a disruption budget says so.",

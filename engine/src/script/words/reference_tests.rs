@@ -124,6 +124,7 @@ fn with_stranger(word: &Word) -> String {
         "logs" => format!("kube.logs(\"x\", \"x\", {stranger})"),
         "delete" => format!("kube.delete(\"pods\", \"x\", \"x\", {stranger})"),
         "apply" => format!("kube.apply(#{{}}, {stranger})"),
+        "run_pod" => format!("kube.run_pod(\"x\", \"x\", [\"x\"], {stranger})"),
         "evict" => format!("kube.evict(\"x\", \"x\", {stranger})"),
         "wait" => format!("kube.wait(\"pods\", \"x\", \"x\", \"Ready\", {stranger})"),
         "change" => {

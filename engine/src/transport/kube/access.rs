@@ -102,26 +102,6 @@ impl KubeReader {
         Ok((number("major"), number("minor"), text))
     }
 
-    /// Whether the API server would take this object: admission, quota and validation look at it, and nothing is
-    /// kept (`dryRun=All`).
-    pub fn would_take(&self, object: &Json) -> Result<Result<(), String>, TransportError> {
-        let reference = KubeCluster::reference(object)?;
-        let (collection, _) = self.collection_of(&reference)?;
-        let params = PostParams {
-            dry_run: true,
-            field_manager: Some(MANAGER.into()),
-        };
-        let request = built(collection.create(&params, object.to_string().into_bytes()))?;
-        let exchange = self.exchange();
-        match exchange.send(&mut exchange.patience(), Repeat::Always, &request) {
-            Ok(_) => Ok(Ok(())),
-            Err(stop) => match ended(stop, &format!("create {reference}")) {
-                TransportError::Refused { why, .. } => Ok(Err(why)),
-                error => Err(error),
-            },
-        }
-    }
-
     /// Server-side apply. A reader's callers pass [`Keep::Nothing`] only.
     pub(super) fn server_side_apply(
         &self,
@@ -145,7 +125,10 @@ impl KubeReader {
         json(&answer)
     }
 
-    fn collection_of(&self, object: &ObjectRef) -> Result<(Request, String), TransportError> {
+    pub(super) fn collection_of(
+        &self,
+        object: &ObjectRef,
+    ) -> Result<(Request, String), TransportError> {
         let kind = self.kind(&format!("{}/{}", object.api_version, object.kind))?;
         let (collection, name) = path::place(&kind, object)?;
         Ok((collection, name.to_owned()))

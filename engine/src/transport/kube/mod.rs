@@ -6,7 +6,7 @@
 //! - `trouble`: what a failed request says about its effect
 //! - `reader`, `writer`: the calls
 //! - `exec`: a shell in a container; `helper`, `node`: the host's shell, entered from a helper pod
-//! - `access`: what we are allowed to do
+//! - `access`: what we are allowed to do; `proposal`: what the server says to an effect beforehand
 //! - `lease`: one operator a cluster
 //! - `target`: pods and nodes as targets like any other
 
@@ -20,6 +20,7 @@ mod kinds;
 mod lease;
 mod node;
 mod path;
+mod proposal;
 mod reader;
 mod target;
 #[cfg(test)]

@@ -15,7 +15,8 @@ use super::exchange::{Away, Exchange, Repeat, Stop};
 use super::{connect, kinds, path, refused};
 use crate::model::ObjectRef;
 use crate::transport::{
-    Cancel, Clock, ClusterObserver, ListQuery, LogQuery, OUTPUT_LIMIT, ObjectKind, TransportError,
+    Cancel, Clock, ClusterObserver, ListQuery, LogQuery, OUTPUT_LIMIT, ObjectKind, Proposal,
+    TransportError, Verdict,
 };
 
 /// Objects asked for in one page of a list, as `kubectl` does.
@@ -254,6 +255,10 @@ impl ClusterObserver for KubeReader {
 
     fn would_apply(&self, manifest: &Json, force: bool) -> Result<Json, TransportError> {
         self.server_side_apply(manifest, force, Keep::Nothing)
+    }
+
+    fn would(&self, proposal: &Proposal<'_>) -> Result<Verdict, TransportError> {
+        self.verdict(proposal)
     }
 
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError> {

@@ -19,8 +19,8 @@ use super::trouble::Trouble;
 use super::{lost, path, refused};
 use crate::model::{ObjectRef, Target};
 use crate::transport::{
-    Cancel, ClusterActor, ClusterObserver, ListQuery, LogQuery, ObjectKind, PatchKind,
-    TransportError, covers,
+    Cancel, ClusterActor, ClusterObserver, ListQuery, LogQuery, ObjectKind, PatchKind, Proposal,
+    TransportError, Verdict, covers,
 };
 
 /// Who changed a field, as the server keeps it in `managedFields`.
@@ -192,6 +192,10 @@ impl ClusterObserver for KubeCluster {
         self.reader.would_apply(manifest, force)
     }
 
+    fn would(&self, proposal: &Proposal<'_>) -> Result<Verdict, TransportError> {
+        self.reader.would(proposal)
+    }
+
     fn logs(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<String, TransportError> {
         self.reader.logs(namespace, pod, query)
     }
@@ -272,7 +276,7 @@ impl ClusterActor for KubeCluster {
     }
 }
 
-fn with_uid(uid: &str) -> DeleteParams {
+pub(super) fn with_uid(uid: &str) -> DeleteParams {
     DeleteParams {
         preconditions: Some(Preconditions {
             uid: Some(uid.to_owned()),

@@ -101,7 +101,7 @@ fn config(data: Json) -> Json {
 #[test]
 fn an_object_is_created_once_and_removed_by_undo() {
     let bench = Bench::new();
-    let change = CreateObject::new(&*bench.cluster, config(json!({"a": "1"}))).unwrap();
+    let change = CreateObject::new(&*bench.cluster, config(json!({"a": "1"})), None).unwrap();
     let Subject::Object(object) = change.subject() else {
         panic!()
     };
@@ -119,7 +119,8 @@ fn an_object_is_created_once_and_removed_by_undo() {
         .apply(&bench, &before, &after, &Cancel::default())
         .unwrap();
 
-    let other = CreateObject::new(&*bench.cluster, config(json!({"a": "2", "b": "3"}))).unwrap();
+    let other =
+        CreateObject::new(&*bench.cluster, config(json!({"a": "2", "b": "3"})), None).unwrap();
     let error = words(&bench.make(&other).unwrap_err());
     assert!(
         error.contains("data.a, data.b") && error.contains("kube.patch"),
@@ -133,7 +134,7 @@ fn an_object_is_created_once_and_removed_by_undo() {
 #[test]
 fn undo_does_not_remove_what_became_another() {
     let bench = Bench::new();
-    let change = CreateObject::new(&*bench.cluster, config(json!({"a": "1"}))).unwrap();
+    let change = CreateObject::new(&*bench.cluster, config(json!({"a": "1"})), None).unwrap();
     let Subject::Object(object) = change.subject() else {
         panic!()
     };
@@ -151,13 +152,13 @@ fn the_strings_of_a_secret_are_compared_as_they_are_stored() {
     let bench = Bench::new();
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "one", "name": "s"},
         "stringData": {"password": "hush"}});
-    let change = CreateObject::new(&*bench.cluster, secret).unwrap();
+    let change = CreateObject::new(&*bench.cluster, secret, None).unwrap();
     bench.make(&change).unwrap();
     let stored = bench.store.stored("secrets", "one", "s").unwrap();
     assert_eq!(stored["data"]["password"], "aHVzaA==");
     let other = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "one", "name": "s"},
         "data": {"password": "b3RoZXI="}});
-    let other = CreateObject::new(&*bench.cluster, other).unwrap();
+    let other = CreateObject::new(&*bench.cluster, other, None).unwrap();
     let error = words(&bench.make(&other).unwrap_err());
     assert!(
         error.contains("data.password") && !error.contains("aHVzaA") && !error.contains("b3RoZXI"),
@@ -168,7 +169,7 @@ fn the_strings_of_a_secret_are_compared_as_they_are_stored() {
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"generateName": "x"}}),
     ] {
         assert!(matches!(
-            CreateObject::new(&*bench.cluster, incomplete),
+            CreateObject::new(&*bench.cluster, incomplete, None),
             Err(Failure::Misuse(_))
         ));
     }
@@ -203,5 +204,72 @@ fn what_is_being_deleted_counts_as_gone() {
         now,
         Image::Object(None),
         "but a delete goes on waiting for it"
+    );
+}
+
+#[test]
+fn an_object_that_admission_has_changed_is_known_by_its_maker() {
+    let bench = Bench::new();
+    let operation = crate::model::OperationId::parse("00112233445566aa");
+    let change = |operation| {
+        CreateObject::new(&*bench.cluster, config(json!({"a": "1"})), operation).unwrap()
+    };
+    let ours = change(operation.clone());
+    bench.make(&ours).unwrap();
+    bench.store.meddle("configmaps", "one", "c", |object| {
+        object["data"]["a"] = "what a webhook made of it".into()
+    });
+    let Subject::Object(object) = ours.subject() else {
+        panic!()
+    };
+    let now = bench.look(&object);
+    assert!(ours.reached(&now, &now), "its own object is not known");
+    assert_eq!(ours.wanted(&now).unwrap(), now);
+    let other = change(crate::model::OperationId::parse("ffffffffffffffff"));
+    assert!(!other.reached(&now, &now) && other.wanted(&now).is_err());
+}
+
+#[test]
+fn the_server_is_asked_before_and_keeps_nothing() {
+    let bench = Bench::new();
+    let create = CreateObject::new(&*bench.cluster, config(json!({"a": "1"})), None).unwrap();
+    let after = create.wanted(&Image::Object(None)).unwrap();
+    assert_eq!(create.rehearse(&bench, &after).unwrap(), None);
+    assert!(bench.store.stored("configmaps", "one", "c").is_none());
+    bench.make(&create).unwrap();
+    let writes = bench.store.writes();
+    let error = words(&create.rehearse(&bench, &after).unwrap_err());
+    assert!(
+        error.contains("would refuse it") && error.contains("already exists"),
+        "{error}"
+    );
+
+    let object = resolve(&*bench.cluster, "configmap", Some("one"), "c").unwrap();
+    let patch = json!({"data": {"b": "2"}});
+    let patch = PatchObject::new(object.clone(), PatchKind::Merge, patch).unwrap();
+    let wanted = patch.wanted(&bench.look(&object)).unwrap();
+    assert_eq!(patch.rehearse(&bench, &wanted).unwrap(), None);
+    let other = Image::Object(Some(config(json!({"b": "3"}))));
+    let note = patch.rehearse(&bench, &other).unwrap().unwrap();
+    assert!(note.contains("would also change data.a, data.b"), "{note}");
+    let delete = DeleteObject::new(object, "another-uid").unwrap();
+    assert!(delete.rehearse(&bench, &Image::Object(None)).is_err());
+    assert_eq!(bench.store.writes(), writes, "asking has written");
+}
+
+#[test]
+fn a_manifest_is_applied_to_what_is_there_and_makes_what_is_missing() {
+    let bench = Bench::new();
+    let apply = |data: Json| ApplyObject::new(&*bench.cluster, config(data), false).unwrap();
+    bench.make(&apply(json!({"a": "1"}))).unwrap();
+    bench.make(&apply(json!({"b": "2"}))).unwrap();
+    let stored = bench.store.stored("configmaps", "one", "c").unwrap();
+    assert_eq!(stored["data"], json!({"a": "1", "b": "2"}));
+    let writes = bench.store.writes();
+    bench.make(&apply(json!({"b": "2"}))).unwrap();
+    assert_eq!(
+        bench.store.writes(),
+        writes,
+        "what is so already is not written"
     );
 }
