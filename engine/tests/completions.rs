@@ -89,7 +89,12 @@ fn bash_offers_names_of_the_moment() {
         ),
         (
             "runbook lab show k3s-double-tunnel-",
-            &["k3s-double-tunnel-ufw"],
+            &[
+                "k3s-double-tunnel-dual-stack",
+                "k3s-double-tunnel-ha",
+                "k3s-double-tunnel-ufw",
+                "k3s-double-tunnel-wireguard",
+            ],
         ),
         ("runbook undo ", &[run.as_str()]),
         ("runbook resume ", &[run.as_str()]),

@@ -128,6 +128,21 @@ fn a_text_with_a_mistake_is_named_with_its_line() {
     assert!(text.contains("takes a closure"), "{text}");
 }
 
+/// It would be called in place of the word, also by itself, without an end.
+#[test]
+fn a_helper_with_the_name_of_a_word_is_refused_when_the_lab_is_read() {
+    let bench = folder();
+    let helper = "\n\nfn unit(name) { this.unit(name) == \"active\" }\n";
+    bench.write("team/behaviour.rhai", &format!("{BEHAVIOUR}{helper}"));
+    let text = does(&bench, 64, "greet you");
+    assert!(text.contains("`unit`"), "{text}");
+    assert!(text.contains("a word of labs"), "{text}");
+    assert!(
+        text.contains("behaviour.rhai") && text.contains("line 13"),
+        "{text}"
+    );
+}
+
 #[test]
 fn new_makes_what_passes_at_once_and_overwrites_nothing() {
     let bench = Bench::new();

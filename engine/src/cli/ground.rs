@@ -233,9 +233,10 @@ pub fn open_lab(name: &str, labs: &Path, access: LabAccess) -> Result<Arc<Lab>, 
 fn lab_inventory(name: &str, labs: &Path) -> Result<Inventory, Problem> {
     let lab = open_lab(name, labs, LabAccess::ReadOnly)?;
     let hosts = lab
-        .host_names()
+        .host_variables()
         .map_err(|error| Problem::usage(Diagnostic::error(error.to_string())))?;
-    Ok(Inventory::of_lab(hosts.iter().map(String::as_str)))
+    let inventory = Inventory::of_lab(hosts.keys().map(String::as_str));
+    Ok(inventory.with_variables(hosts))
 }
 
 fn limit_problem(error: &LimitError, inventory: &Inventory) -> Problem {

@@ -77,6 +77,18 @@ impl Inventory {
         Self::of(hosts, Route::Lab)
     }
 
+    /// With these variables of hosts, by name.
+    pub fn with_variables(
+        mut self,
+        mut variables: BTreeMap<String, BTreeMap<String, Value>>,
+    ) -> Self {
+        for (name, host) in &mut self.hosts {
+            host.variables
+                .extend(variables.remove(name.as_str()).unwrap_or_default());
+        }
+        self
+    }
+
     fn of<'a>(names: impl IntoIterator<Item = &'a str>, route: Route) -> Self {
         let order: Vec<HostName> = names
             .into_iter()

@@ -22,8 +22,23 @@ const BUILT_IN: &[BuiltIn] = &[
         behaviour: &[],
     },
     BuiltIn {
+        name: "k3s-double-tunnel-dual-stack",
+        text: include_str!("../../labs/k3s-double-tunnel-dual-stack/lab.yaml"),
+        behaviour: &[],
+    },
+    BuiltIn {
+        name: "k3s-double-tunnel-ha",
+        text: include_str!("../../labs/k3s-double-tunnel-ha/lab.yaml"),
+        behaviour: &[],
+    },
+    BuiltIn {
         name: "k3s-double-tunnel-ufw",
         text: include_str!("../../labs/k3s-double-tunnel-ufw/lab.yaml"),
+        behaviour: &[],
+    },
+    BuiltIn {
+        name: "k3s-double-tunnel-wireguard",
+        text: include_str!("../../labs/k3s-double-tunnel-wireguard/lab.yaml"),
         behaviour: &[],
     },
 ];
@@ -44,7 +59,12 @@ pub fn names() -> Vec<&'static str> {
 pub fn find(name_or_path: &str) -> Result<(String, Definition), LabError> {
     let source = source(name_or_path, None)?;
     let name = source.name.clone();
-    let (json, behaviour) = resolve(source, 0)?;
+    let (mut json, behaviour) = resolve(source, 0)?;
+    let whole = liken(&mut json);
+    whole.map_err(|why| LabError::Definition {
+        file: name_or_path.to_owned(),
+        why,
+    })?;
     let mut definition: Definition =
         serde_json::from_value(json).map_err(|error| LabError::Definition {
             file: name_or_path.to_owned(),
@@ -201,6 +221,29 @@ fn resolve(lab: Source, depth: usize) -> Result<(Json, Vec<(String, String)>), L
     Ok((whole, texts))
 }
 
+/// Hosts that are `like` another: laid over a copy of that one.
+fn liken(json: &mut Json) -> Result<(), String> {
+    let Some(hosts) = json["hosts"].as_object_mut() else {
+        return Ok(());
+    };
+    let models = hosts.clone();
+    for (name, host) in hosts {
+        let Some(like) = host.as_object_mut().and_then(|host| host.remove("like")) else {
+            continue;
+        };
+        let model = like.as_str().and_then(|like| models.get(like));
+        let Some(model) = model.filter(|model| model["like"].is_null()) else {
+            return Err(format!(
+                "host {name} is like {like}: that must be another host of the lab, which is like none itself"
+            ));
+        };
+        let mut whole = model.clone();
+        merge(&mut whole, std::mem::take(host));
+        *host = whole;
+    }
+    Ok(())
+}
+
 /// Maps are merged, null removes, everything else replaces (RFC 7386).
 fn merge(base: &mut Json, patch: Json) {
     match (base, patch) {
@@ -240,6 +283,16 @@ mod tests {
         let error = find("zzz").unwrap_err().to_string();
         assert!(!error.contains("did you mean"), "{error}");
         assert!(error.contains("k3s-double-tunnel-ufw"), "{error}");
+    }
+
+    #[test]
+    fn a_host_is_like_another_but_for_what_it_says() {
+        let (_, lab) = find("k3s-double-tunnel-ha").unwrap();
+        let [first, second] = ["k3s-server-1", "k3s-server-2"].map(|name| &lab.hosts[name]);
+        assert_eq!(second.role, first.role);
+        assert_ne!(second.pod_subnet, first.pod_subnet);
+        let mut json = serde_json::json!({"hosts": {"a": {"like": "b"}, "b": {"like": "a"}}});
+        assert!(liken(&mut json).unwrap_err().contains("like none itself"));
     }
 
     #[test]

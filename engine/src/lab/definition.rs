@@ -86,6 +86,12 @@ pub struct HostDefinition {
     /// A node's part of the pod network, such as `10.42.1.0/24`.
     #[serde(default)]
     pub pod_subnet: String,
+    /// The same in IPv6, such as `fd42:0:0:1::/64`; absent in a cluster that has only IPv4.
+    #[serde(default)]
+    pub pod_subnet_v6: String,
+    /// Variables of the host, as an inventory has them.
+    #[serde(default)]
+    pub vars: BTreeMap<String, Json>,
     /// Its systemd services.
     #[serde(default)]
     pub units: BTreeMap<String, UnitDefinition>,
@@ -124,7 +130,7 @@ pub struct InterfaceDefinition {
     pub mac: Option<String>,
     /// Its MTU in bytes.
     pub mtu: u32,
-    /// Addresses with prefix length.
+    /// Addresses with prefix length, of both families.
     #[serde(default)]
     pub addresses: Vec<String>,
     /// Set administratively down.
@@ -147,7 +153,11 @@ pub enum InterfaceKind {
 #[serde(deny_unknown_fields)]
 pub struct FileDefinition {
     /// Its text.
+    #[serde(default)]
     pub content: String,
+    /// Keys of a YAML file that are set in that text; null takes a key out. For labs that extend another.
+    #[serde(default)]
+    pub set: BTreeMap<String, Json>,
     /// Permission bits in octal, `0644` if absent.
     pub mode: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! An opened lab: its world in memory, in step with the state on disk.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,8 +9,9 @@ use serde::Serialize;
 use super::catalog;
 use super::fleet::{Chance, Fault};
 use super::store::{Store, Version};
-use super::world::{Counts, World};
+use super::world::{Counts, Host, World};
 use super::{LabError, network};
+use crate::model::Value;
 
 /// Faults to inject, separated by commas (see [`Fault::parse`]); among them one plan by chance (see [`Chance::parse`]).
 const FAULTS: &str = "RUNBOOK_LAB_FAULT";
@@ -161,9 +163,18 @@ impl Lab {
         store.remove()
     }
 
-    /// The names of its hosts, sorted.
-    pub fn host_names(&self) -> Result<Vec<String>, LabError> {
-        self.glance(|world| (world.hosts.keys().map(ToString::to_string).collect(), false))
+    /// Its hosts and what the inventory says of each.
+    pub fn host_variables(&self) -> Result<BTreeMap<String, BTreeMap<String, Value>>, LabError> {
+        self.glance(|world| {
+            let of_host = |host: &Host| {
+                let vars = host.vars.iter();
+                vars.map(|(name, value)| (name.clone(), value.clone().into()))
+                    .collect()
+            };
+            let hosts = world.hosts.iter();
+            let all = hosts.map(|(name, host)| (name.clone(), of_host(host)));
+            (all.collect(), false)
+        })
     }
 
     /// How often which marker and which command ran.

@@ -103,6 +103,10 @@ impl Look {
                 '…' => "...".to_owned(),
                 '‹' => "<".to_owned(),
                 '›' => ">".to_owned(),
+                // The lines of a drawing keep their widths.
+                '─' | '═' => "-".to_owned(),
+                '│' => "|".to_owned(),
+                '┌' | '┐' | '└' | '┘' => "+".to_owned(),
                 _ if character.is_ascii() => character.to_string(),
                 _ => format!("\\u{{{:x}}}", character as u32),
             })
@@ -143,5 +147,6 @@ mod tests {
             ..Look::plain(80)
         };
         assert_eq!(look.line("‹unknown› é…"), "<unknown> \\u{e9}...");
+        assert_eq!(look.lines("┌─ a ═┐\n│     │"), ["+- a -+", "|     |"]);
     }
 }

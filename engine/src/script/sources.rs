@@ -8,6 +8,7 @@ use crate::model::SourcePosition;
 
 /// The modules of the standard library, embedded.
 const STANDARD_LIBRARY: &[(&str, &str)] = &[
+    ("std/flannel", include_str!("../../../stdlib/flannel.rhai")),
     ("std/k3s", include_str!("../../../stdlib/k3s.rhai")),
     (
         "std/kubernetes",

@@ -1,6 +1,7 @@
 //! The examples of the standard library, which the tests run as they stand.
 
 const FILES: &[&str] = &[
+    include_str!("../../../../stdlib/examples/flannel.rhai"),
     include_str!("../../../../stdlib/examples/k3s.rhai"),
     include_str!("../../../../stdlib/examples/kubernetes.rhai"),
     include_str!("../../../../stdlib/examples/measure.rhai"),

@@ -8,7 +8,7 @@
 mod loan;
 mod syntax;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,11 +64,15 @@ impl Behaviour {
         let registered = syntax::Registered::default();
         let mut engine = words::engine();
         syntax::register(&mut engine, &registered);
+        let words = words::names(&engine);
         let mut taught = BTreeMap::new();
         for (file, text) in texts {
             let ast = engine
                 .compile(text)
                 .map_err(|error| told(file, &parse_error(&error.to_string())))?;
+            if let Some(why) = shadowed(&ast, text, &words) {
+                return Err(told(file, &why));
+            }
             engine
                 .run_ast(&ast)
                 .map_err(|error| told(file, &error.to_string()))?;
@@ -112,6 +116,24 @@ impl Behaviour {
         });
         Some(called.map_err(|error| told(&taught.file, &message(&error))))
     }
+}
+
+/// A function of a text that has the name of a word: the interpreter would call it in place of the word, also from
+/// within itself, without an end.
+fn shadowed(ast: &AST, text: &str, words: &BTreeSet<String>) -> Option<String> {
+    let function = ast
+        .iter_functions()
+        .find(|function| words.contains(function.name))?;
+    let name = function.name;
+    let mut lines = text.lines().zip(1..);
+    let line = lines.find(|(line, _)| {
+        let rest = line.trim_start().strip_prefix("fn ");
+        rest.is_some_and(|rest| rest.trim_start().starts_with(name))
+    });
+    let place = line.map_or(String::new(), |(_, line)| format!(" (line {line})"));
+    Some(format!(
+        "the function `{name}` has the name of a word of labs and would be called in its place: give it another name, such as `the_{name}`{place}"
+    ))
 }
 
 /// What the parser says, with what it does not.

@@ -250,6 +250,7 @@ fn connect(world: &mut World, pod: &str, object: &Json, node: &str, uid: &str, m
             mtu,
             up: true,
             addresses: vec![],
+            addresses_v6: vec![],
             master: Some("cni0".into()),
         },
     );
@@ -264,6 +265,7 @@ fn connect(world: &mut World, pod: &str, object: &Json, node: &str, uid: &str, m
             ip,
             prefix: subnet.prefix,
         }],
+        addresses_v6: vec![],
         master: None,
     });
     let sandbox = Sandbox {
@@ -294,6 +296,7 @@ fn make_bridge(host: &mut Host, node: &str, gateway: Address, mtu: u32) {
         mtu,
         up: true,
         addresses: vec![gateway],
+        addresses_v6: vec![],
         master: None,
     };
     add_port(&mut host.machine, bridge);
@@ -312,6 +315,7 @@ fn pod_machine(pod: &str, object: &Json, node: &str, now: i64) -> Machine {
             ip: Ipv4Addr::LOCALHOST,
             prefix: 8,
         }],
+        addresses_v6: vec![],
         master: None,
     });
     let name = pod.split_once('/').map_or(pod, |(_, name)| name);

@@ -1,14 +1,14 @@
 //! Flannel inside k3s: it looks for its interface, makes flannel.1, writes subnet.env, and tells the cluster.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::config::Arguments;
 use super::{effective, node, service};
 use crate::lab::definition::Role;
 use crate::lab::network::{
-    Address, Link, LinkKind, VXLAN_OVERHEAD, add_port, find_route, remove_link,
+    Address, AddressV6, Link, LinkKind, add_port, find_route, remove_link, vxlan_overhead,
 };
-use crate::lab::world::{Activity, Happening, Host, Kubelet, Place, Vtep, World, mac};
+use crate::lab::world::{Activity, Backend, Happening, Host, Kubelet, Place, Vtep, World, mac};
 
 /// What the CNI plugin reads at each pod's start.
 pub const SUBNET_FILE: &str = "/run/flannel/subnet.env";
@@ -42,7 +42,11 @@ pub fn flannel(world: &mut World, name: &str, generation: u64) {
         let found = interface(host, &arguments)?;
         Ok((arguments, found))
     });
-    let (arguments, wanted) = match found {
+    let found = found.and_then(|found| Ok((found, backend(world)?)));
+    let Some(host) = world.hosts.get_mut(name) else {
+        return;
+    };
+    let ((arguments, wanted), backend) = match found {
         Ok(found) => found,
         Err(why) => {
             service::log(
@@ -70,14 +74,44 @@ pub fn flannel(world: &mut World, name: &str, generation: u64) {
     let Some(host) = world.hosts.get_mut(name) else {
         return;
     };
-    make_vxlan(host, name, &device, address);
-    write_subnet_file(host, &device, now);
+    let address_v6 = host.machine.link(&device).and_then(Link::ipv6);
+    match backend {
+        Backend::Vxlan => {
+            make_vxlan(host, name, "flannel.1", &device, address.into());
+            if let (Some(from), false) = (address_v6, host.pod_subnet_v6.is_empty()) {
+                make_vxlan(host, name, "flannel-v6.1", &device, from.into());
+            }
+        }
+        Backend::Wireguard => make_wireguard(host, &device),
+        Backend::HostGw => {}
+    }
+    write_subnet_file(host, &device, backend, now);
     host.vtep = Some(Vtep {
         device,
         address: address.to_string(),
+        address_v6: address_v6
+            .filter(|_| !host.pod_subnet_v6.is_empty())
+            .map(|address| address.to_string()),
+        backend,
     });
     host.kubelet = Kubelet::Up;
     node::register(world, name, &arguments);
+}
+
+/// The backend is the servers' choice; agents are told.
+fn backend(world: &World) -> Result<Backend, String> {
+    let mut servers = world
+        .hosts
+        .values()
+        .filter(|host| host.role == Role::Server);
+    let Some(server) = servers.next() else {
+        return Ok(Backend::default());
+    };
+    let arguments = effective(server)?;
+    let option = arguments.last("flannel-backend").unwrap_or("vxlan");
+    Backend::parse(option).ok_or_else(|| {
+        format!("the lab knows no flannel-backend {option:?}: vxlan, wireguard-native, host-gw")
+    })
 }
 
 /// The link named by `flannel-iface` and its address, if the option is set. It must be there, up, and have an address.
@@ -97,6 +131,9 @@ pub(super) fn interface(
     let address = link
         .ipv4()
         .ok_or_else(|| format!("unable to find IPv4 address for interface {name}"))?;
+    if !host.pod_subnet_v6.is_empty() && link.ipv6().is_none() {
+        return Err(format!("unable to find IPv6 address for interface {name}"));
+    }
     Ok(Some((name.to_owned(), address)))
 }
 
@@ -111,41 +148,67 @@ fn default_interface(world: &World, name: &str) -> Option<(String, Ipv4Addr)> {
     Some((route.device, address))
 }
 
-/// flannel.1 is made anew when its parent or source address differ, not when only an MTU does
+/// A VXLAN link is made anew when its parent or source address differ, not when only an MTU does
 /// (flannel: vxlan/device.go vxlanLinksIncompat). It keeps its hardware address.
-fn make_vxlan(host: &mut Host, name: &str, device: &str, address: Ipv4Addr) {
+fn make_vxlan(host: &mut Host, name: &str, link: &str, device: &str, local: IpAddr) {
     let kind = LinkKind::Vxlan {
         vni: 1,
         parent: device.to_owned(),
-        local: address,
+        local,
     };
     if host
         .machine
-        .link("flannel.1")
+        .link(link)
         .is_some_and(|link| link.kind == kind)
     {
         return;
     }
+    let mtu = base_mtu(host, device).saturating_sub(vxlan_overhead(local));
+    let mut made = new_link(host, link, kind, mtu, 4 + u32::from(local.is_ipv6()) * 2);
+    made.mac = Some(mac(&[name, link]));
+    if local.is_ipv6() {
+        made.addresses.clear();
+        made.addresses_v6 = subnet_v6(host).into_iter().collect();
+        made.drop_what_does_not_fit();
+    }
+    add_port(&mut host.machine, made);
+}
+
+/// Flannel makes its WireGuard link anew at each start (flannel: wireguard/device.go ensureLink).
+fn make_wireguard(host: &mut Host, device: &str) {
+    let mtu = base_mtu(host, device).saturating_sub(Backend::Wireguard.overhead());
+    let made = new_link(host, "flannel-wg", LinkKind::Wireguard, mtu, 4);
+    add_port(&mut host.machine, made);
+}
+
+/// A new link of Flannel in place of the one of this name, with the network's own address.
+fn new_link(host: &mut Host, name: &str, kind: LinkKind, mtu: u32, least: u32) -> Link {
     // Its absence is what is wanted.
-    let _ = remove_link(&mut host.machine, "flannel.1");
-    let addresses = Address::parse(&host.pod_subnet)
-        .map(|subnet| Address {
-            ip: subnet.network(),
-            prefix: 32,
-        })
-        .into_iter()
-        .collect();
-    let link = Link {
-        index: host.machine.free_index(4),
-        name: "flannel.1".into(),
+    let _ = remove_link(&mut host.machine, name);
+    let subnet = Address::parse(&host.pod_subnet);
+    let own = subnet.map(|subnet| Address {
+        ip: subnet.network(),
+        prefix: 32,
+    });
+    Link {
+        index: host.machine.free_index(least),
+        name: name.to_owned(),
         kind,
-        mac: Some(mac(&[name, "flannel.1"])),
-        mtu: base_mtu(host, device).saturating_sub(VXLAN_OVERHEAD),
+        mac: None,
+        mtu,
         up: true,
-        addresses,
+        addresses: own.into_iter().collect(),
+        addresses_v6: vec![],
         master: None,
-    };
-    add_port(&mut host.machine, link);
+    }
+}
+
+/// The node's own address in its part of the IPv6 pod network.
+fn subnet_v6(host: &Host) -> Option<AddressV6> {
+    AddressV6::parse(&host.pod_subnet_v6).map(|subnet| AddressV6 {
+        ip: subnet.ip,
+        prefix: 128,
+    })
 }
 
 fn base_mtu(host: &Host, device: &str) -> u32 {
@@ -153,16 +216,26 @@ fn base_mtu(host: &Host, device: &str) -> u32 {
 }
 
 /// Replaced at each start, never removed on stop: stale until then.
-fn write_subnet_file(host: &mut Host, device: &str, now: i64) {
+fn write_subnet_file(host: &mut Host, device: &str, backend: Backend, now: i64) {
     let Some(subnet) = Address::parse(&host.pod_subnet) else {
         return;
     };
     let gateway = Ipv4Addr::from(u32::from(subnet.network()) + 1);
-    let text = format!(
-        "FLANNEL_NETWORK=10.42.0.0/16\nFLANNEL_SUBNET={gateway}/{}\nFLANNEL_MTU={}\nFLANNEL_IPMASQ=true\n",
-        subnet.prefix,
-        base_mtu(host, device).saturating_sub(VXLAN_OVERHEAD),
+    let mut text = format!(
+        "FLANNEL_NETWORK=10.42.0.0/16\nFLANNEL_SUBNET={gateway}/{}\n",
+        subnet.prefix
     );
+    if let Some(subnet) = AddressV6::parse(&host.pod_subnet_v6) {
+        let gateway = Ipv6Addr::from(u128::from(subnet.ip) + 1);
+        text.push_str(&format!(
+            "FLANNEL_IPV6_NETWORK=fd42::/48\nFLANNEL_IPV6_SUBNET={gateway}/{}\n",
+            subnet.prefix
+        ));
+    }
+    text.push_str(&format!(
+        "FLANNEL_MTU={}\nFLANNEL_IPMASQ=true\n",
+        base_mtu(host, device).saturating_sub(backend.overhead()),
+    ));
     let files = &mut host.machine.files;
     let directory = SUBNET_FILE.trim_end_matches("/subnet.env");
     files

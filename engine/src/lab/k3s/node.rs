@@ -25,32 +25,40 @@ pub fn register(world: &mut World, name: &str, arguments: &Arguments) {
         .last("node-ip")
         .map_or_else(|| vtep.address.clone(), str::to_owned);
     let role = host.role;
-    let pod_subnet = host.pod_subnet.clone();
+    let pod_subnets: Vec<String> = [&host.pod_subnet, &host.pod_subnet_v6]
+        .into_iter()
+        .filter(|subnet| !subnet.is_empty())
+        .cloned()
+        .collect();
     let boot_id = host.boot_id.clone();
     let key = cluster::key("nodes", None, name);
     let mut node = world
         .objects
         .get(&key)
         .cloned()
-        .unwrap_or_else(|| new_node(world, name, role, &pod_subnet));
+        .unwrap_or_else(|| new_node(world, name, role, &pod_subnets));
     let annotations = &mut node["metadata"]["annotations"];
     annotations["k3s.io/node-args"] = arguments.annotation(role).into();
     annotations["k3s.io/internal-ip"] = node_ip.clone().into();
     annotations["flannel.alpha.coreos.com/public-ip"] = vtep.address.into();
-    annotations["flannel.alpha.coreos.com/backend-type"] = "vxlan".into();
+    annotations["flannel.alpha.coreos.com/backend-type"] = vtep.backend.annotation().into();
     annotations["flannel.alpha.coreos.com/kube-subnet-manager"] = "true".into();
     annotations["flannel.alpha.coreos.com/backend-data"] =
         json!({"VNI": 1, "VtepMAC": flannel_mac}).to_string().into();
-    node["status"]["addresses"] = json!([
-        {"type": "InternalIP", "address": node_ip},
-        {"type": "Hostname", "address": name},
-    ]);
+    if let Some(address) = vtep.address_v6 {
+        annotations["flannel.alpha.coreos.com/public-ipv6"] = address.into();
+    }
+    let addresses = node_ip
+        .split(',')
+        .map(|address| json!({"type": "InternalIP", "address": address}));
+    let hostname = json!({"type": "Hostname", "address": name});
+    node["status"]["addresses"] = addresses.chain([hostname]).collect();
     node["status"]["nodeInfo"]["bootID"] = boot_id.into();
     cluster::store(world, &key, node);
     set_ready(world, name, true);
 }
 
-fn new_node(world: &World, name: &str, role: Role, pod_subnet: &str) -> Json {
+fn new_node(world: &World, name: &str, role: Role, pod_subnets: &[String]) -> Json {
     let images: Vec<Json> = world
         .images
         .keys()
@@ -69,7 +77,7 @@ fn new_node(world: &World, name: &str, role: Role, pod_subnet: &str) -> Json {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": {}},
-        "spec": {"podCIDR": pod_subnet, "podCIDRs": [pod_subnet], "providerID": format!("k3s://{name}")},
+        "spec": {"podCIDR": pod_subnets.first(), "podCIDRs": pod_subnets, "providerID": format!("k3s://{name}")},
         "status": {
             "conditions": [],
             "images": images,
@@ -137,7 +145,7 @@ pub(super) fn lost_etcd_member(world: &World, name: &str, arguments: &Arguments)
     let node = world.objects.get(&cluster::key("nodes", None, name))?;
     let known = node["status"]["addresses"][0]["address"].as_str()?;
     let wanted = match arguments.last("node-ip") {
-        Some(ip) => ip.to_owned(),
+        Some(ip) => ip.split(',').next().unwrap_or(ip).to_owned(),
         None => super::flannel::interface(host, arguments)
             .ok()??
             .1

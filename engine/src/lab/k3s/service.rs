@@ -35,6 +35,24 @@ pub fn stop(world: &mut World, name: &str) {
     unit.pid = 0;
     let host_name = name.to_owned();
     world.plan(NOT_READY_AFTER, Happening::JudgeNode { host: host_name });
+    tell_of_lost_quorum(world);
+}
+
+/// Several servers whose etcd has no majority any more say so: all of them have stopped to answer.
+fn tell_of_lost_quorum(world: &mut World) {
+    let now = world.now;
+    let is_server = |host: &Host| host.role == Role::Server;
+    if world.hosts.values().filter(|host| is_server(host)).count() < 3 || world.api_down().is_none()
+    {
+        return;
+    }
+    for host in world.hosts.values_mut().filter(|host| is_server(host)) {
+        log(
+            host,
+            now,
+            "level=error msg=\"etcdserver: no leader: quorum lost\"",
+        );
+    }
 }
 
 /// `systemctl start`; nothing if it runs.

@@ -1,6 +1,6 @@
 //! Links and the rules by which their MTU changes.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub struct Link {
     pub up: bool,
     /// IPv4 addresses.
     pub addresses: Vec<Address>,
+    /// Global IPv6 addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses_v6: Vec<AddressV6>,
     /// The bridge that it is a port of.
     pub master: Option<String>,
 }
@@ -69,6 +72,35 @@ impl Address {
     }
 }
 
+/// An IPv6 address of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressV6 {
+    /// The address.
+    pub ip: Ipv6Addr,
+    /// Prefix length.
+    pub prefix: u8,
+}
+
+impl AddressV6 {
+    /// Reads `fd00:1::11/64`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (ip, prefix) = text.split_once('/')?;
+        let prefix = prefix.parse().ok().filter(|bits| *bits <= 128)?;
+        Some(Self {
+            ip: ip.parse().ok()?,
+            prefix,
+        })
+    }
+
+    /// Whether another address is in this one's network.
+    pub fn covers(&self, ip: Ipv6Addr) -> bool {
+        let mask = u128::MAX
+            .checked_shl(128 - u32::from(self.prefix))
+            .unwrap_or(0);
+        (u128::from(self.ip) ^ u128::from(ip)) & mask == 0
+    }
+}
+
 /// Kinds of link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,8 +118,10 @@ pub enum LinkKind {
         /// The link that its packets leave by. It dies with that link.
         parent: String,
         /// Source address of its packets.
-        local: Ipv4Addr,
+        local: IpAddr,
     },
+    /// Flannel's own WireGuard device. It is bound to no link.
+    Wireguard,
     /// A bridge.
     Bridge {
         /// Somebody has set its MTU by hand: from then on it never follows its ports again.
@@ -110,6 +144,18 @@ impl Link {
     pub fn ipv4(&self) -> Option<Ipv4Addr> {
         self.addresses.first().map(|address| address.ip)
     }
+
+    /// Its first global IPv6 address.
+    pub fn ipv6(&self) -> Option<Ipv6Addr> {
+        self.addresses_v6.first().map(|address| address.ip)
+    }
+
+    /// The kernel has no IPv6 on a link that cannot carry the smallest packet that IPv6 wants carried.
+    pub fn drop_what_does_not_fit(&mut self) {
+        if self.mtu < super::IPV6_LEAST {
+            self.addresses_v6.clear();
+        }
+    }
 }
 
 /// Why a link could not be changed, in the words of `ip`.
@@ -131,11 +177,12 @@ pub fn set_mtu(machine: &mut Machine, name: &str, mtu: u32) -> Result<(), LinkEr
     let position = position(machine, name)?;
     let limit = match &machine.links[position].kind {
         LinkKind::Ethernet => 9194,
-        LinkKind::Vxlan { parent, .. } => {
+        LinkKind::Vxlan { parent, local, .. } => {
             // The kernel refuses what would not fit its lower device.
-            let room = machine.link(parent).map_or(u32::MAX, |parent| {
-                parent.mtu.saturating_sub(super::VXLAN_OVERHEAD)
-            });
+            let overhead = super::vxlan_overhead(*local);
+            let room = machine
+                .link(parent)
+                .map_or(u32::MAX, |parent| parent.mtu.saturating_sub(overhead));
             if mtu > room {
                 return Err(LinkError::Invalid);
             }
@@ -153,6 +200,7 @@ pub fn set_mtu(machine: &mut Machine, name: &str, mtu: u32) -> Result<(), LinkEr
     }
     let link = &mut machine.links[position];
     link.mtu = mtu;
+    link.drop_what_does_not_fit();
     if let LinkKind::Bridge { mtu_by_hand } = &mut link.kind {
         *mtu_by_hand = true;
     }
@@ -234,6 +282,7 @@ mod tests {
             mtu,
             up: true,
             addresses: vec![],
+            addresses_v6: vec![],
             master: master.map(Into::into),
         }
     }
@@ -299,7 +348,7 @@ mod tests {
         let kind = LinkKind::Vxlan {
             vni: 1,
             parent: "eth0".into(),
-            local: Ipv4Addr::LOCALHOST,
+            local: Ipv4Addr::LOCALHOST.into(),
         };
         add_port(&mut machine, link(4, "flannel.1", kind, 1450, None));
         assert_eq!(

@@ -1,10 +1,10 @@
 //! What becomes of a packet on its way: which links it crosses, where it is too long, where it vanishes.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Link, VXLAN_PORT, find_route};
+use super::{Address, Link, LinkKind, VXLAN_PORT, WIREGUARD_PORT, find_route, is_tailnet};
 use crate::lab::definition::{Firewall, Otherwise, Role};
-use crate::lab::world::{Host, Kubelet, Place, Sandbox, World};
+use crate::lab::world::{Backend, Host, Kubelet, Place, Sandbox, Vtep, World};
 
 /// An IPv4 packet.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +59,32 @@ pub fn deliver(world: &World, from: &Place, to: Ipv4Addr, packet: Packet) -> Del
     }
 }
 
+/// Sends an IPv6 packet from a host to a neighbour: what is known of IPv6 ends at the link.
+pub fn deliver_v6(world: &World, from: &Place, to: Ipv6Addr, packet: Packet) -> Delivery {
+    let Place::Host(name) = world.network_place(from) else {
+        return Delivery::NoRoute;
+    };
+    let Some(host) = world.hosts.get(&name) else {
+        return Delivery::NoRoute;
+    };
+    let mut links = host.machine.links.iter().filter(|link| link.up);
+    let Some(link) = links.find(|link| link.addresses_v6.iter().any(|own| own.covers(to))) else {
+        return Delivery::NoRoute;
+    };
+    if packet.length > link.mtu {
+        return Delivery::TooLong { mtu: link.mtu };
+    }
+    let has = |link: &Link| link.up && link.addresses_v6.iter().any(|own| own.ip == to);
+    let mut hosts = world
+        .hosts
+        .values()
+        .filter(|host| host.down_until.is_none());
+    match hosts.any(|host| host.machine.links.iter().any(has)) {
+        true => Delivery::Arrived { hops: 0 },
+        false => Delivery::Lost,
+    }
+}
+
 struct Way<'a> {
     world: &'a World,
     packet: Packet,
@@ -109,13 +135,27 @@ impl<'a> Way<'a> {
             let pod = self.pod_on(name, to).ok_or(Delivery::Lost)?;
             return through_port(host, pod, self.packet.length);
         }
-        if route.device == "flannel.1" {
-            return self.through_vxlan(name, host, to);
+        if let Some((other_name, other)) = self.other_node(name, to) {
+            return self.through_flannel(host, &route.device, (other_name, other), to);
         }
-        self.to_neighbour(to)
+        self.to_neighbour(host, &route.device, to)
     }
 
-    fn to_neighbour(&self, to: Ipv4Addr) -> Result<(), Delivery> {
+    /// Another node whose pods have addresses like this one.
+    fn other_node(&self, name: &str, to: Ipv4Addr) -> Option<(&'a String, &'a Host)> {
+        let covers =
+            |host: &Host| Address::parse(&host.pod_subnet).is_some_and(|subnet| subnet.covers(to));
+        let mut hosts = self.world.hosts.iter();
+        hosts.find(|(other, host)| other.as_str() != name && covers(host))
+    }
+
+    fn to_neighbour(&self, host: &Host, device: &str, to: Ipv4Addr) -> Result<(), Delivery> {
+        let own = host.machine.link(device).ok_or(Delivery::NoRoute)?;
+        let on_link = own.addresses.iter().any(|address| address.covers(to));
+        // Behind the router is the Internet, and no private network of somebody else.
+        if own.kind == LinkKind::Ethernet && to.is_private() && !on_link {
+            return Err(Delivery::Lost);
+        }
         let known =
             self.world.hosts.values().any(|host| {
                 host.down_until.is_none()
@@ -135,46 +175,72 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// From flannel.1 of one node to that of another. The outer packet goes to the address that the other node
-    /// announces, out of the link that the own flannel.1 is bound to: if one is on the LAN and the other in
-    /// the tailnet, it is dropped on arrival (or never leaves).
-    fn through_vxlan(&mut self, name: &str, host: &Host, to: Ipv4Addr) -> Result<(), Delivery> {
-        let (other_name, other) = self
-            .world
-            .hosts
-            .iter()
-            .find(|(_, other)| {
-                super::Address::parse(&other.pod_subnet).is_some_and(|subnet| subnet.covers(to))
-            })
-            .ok_or(Delivery::Lost)?;
+    /// From one node to a pod of another, as Flannel's backend carries it.
+    fn through_flannel(
+        &mut self,
+        host: &Host,
+        device: &str,
+        (other_name, other): (&'a String, &'a Host),
+        to: Ipv4Addr,
+    ) -> Result<(), Delivery> {
         let (near, far) = (
             host.vtep.as_ref().ok_or(Delivery::Lost)?,
             other.vtep.as_ref().ok_or(Delivery::Lost)?,
         );
-        let outer: Ipv4Addr = far.address.parse().map_err(|_| Delivery::Lost)?;
-        let leaves_by = find_route(self.world, &Place::Host(name.to_owned()), outer)
-            .ok_or(Delivery::Lost)?
-            .device;
+        // Another route than Flannel's (its link is gone) leads nowhere.
         let usable = |host: &Host, device: &str| host.machine.link(device).is_some_and(|l| l.up);
-        if leaves_by != near.device
+        let link_of = |vtep: &'a Vtep| vtep.backend.link().unwrap_or(&vtep.device);
+        if device != near.backend.link().unwrap_or(&near.device)
             || !usable(host, &near.device)
             || !usable(other, &far.device)
+            || !usable(other, link_of(far))
             || other.down_until.is_some()
-            || other.machine.link("flannel.1").is_none_or(|link| !link.up)
-            || !lets_in(other.firewall.as_ref(), &far.device, "udp", VXLAN_PORT)
+            || near.backend != far.backend
+            || !self.carried(host, near, other, far)
         {
             return Err(Delivery::Lost);
         }
-        // The outer packet may be fragmented: Flannel's VXLAN does not set DF.
+        // What is packed may be fragmented on its way: neither VXLAN nor WireGuard sets DF.
         self.hops += 1;
         if has_address(other, to) {
             return Ok(());
         }
         let pod = self.pod_on(other_name, to).ok_or(Delivery::Lost)?;
         let bridge = other.machine.link("cni0").ok_or(Delivery::Lost)?;
-        let router = other.machine.link("flannel.1").and_then(Link::ipv4);
+        let router = other.machine.link(link_of(far)).and_then(Link::ipv4);
         self.fit(bridge.mtu, router)?;
         through_port(other, pod, self.packet.length)
+    }
+
+    /// Whether what a backend sends to the address that the other node announces arrives there.
+    fn carried(&self, host: &Host, near: &Vtep, other: &Host, far: &Vtep) -> bool {
+        let Ok(outer) = far.address.parse::<Ipv4Addr>() else {
+            return false;
+        };
+        let link = |device: &str| host.machine.link(device);
+        let leaves_by = |device: &str| {
+            let link = link(device);
+            link.is_some_and(|link| link.addresses.iter().any(|own| own.covers(outer)))
+                || link.is_some_and(|link| link.kind == LinkKind::Tun) && is_tailnet(outer)
+        };
+        let filter = other.firewall.as_ref();
+        match near.backend {
+            // It is bound to its link: if one is on the LAN and the other in the tailnet, it is dropped on arrival, or
+            // never leaves.
+            Backend::Vxlan => {
+                leaves_by(&near.device) && lets_in(filter, &far.device, "udp", VXLAN_PORT)
+            }
+            // It is bound to nothing and learns where the other sends from.
+            Backend::Wireguard => {
+                host.machine.links.iter().any(|link| leaves_by(&link.name))
+                    && lets_in(filter, &far.device, "udp", WIREGUARD_PORT)
+            }
+            // Tailscale carries no packets of pods.
+            Backend::HostGw => {
+                leaves_by(&near.device)
+                    && link(&near.device).is_some_and(|link| link.kind == LinkKind::Ethernet)
+            }
+        }
     }
 
     /// Whether the packet fits a link; one that may be fragmented goes on in pieces of the link's MTU.
@@ -250,7 +316,9 @@ pub enum PortAnswer {
 /// as an open port.
 pub fn udp_port(world: &World, from: &Place, to: Ipv4Addr, port: u16) -> PortAnswer {
     ask_port(world, from, to, "udp", port, |host| {
-        port == VXLAN_PORT && host.machine.link("flannel.1").is_some() || port == 41641
+        port == VXLAN_PORT && host.machine.link("flannel.1").is_some()
+            || port == WIREGUARD_PORT && host.machine.link("flannel-wg").is_some()
+            || port == 41641
     })
 }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{Address, LinkKind};
-use crate::lab::world::{Machine, Place, World};
+use crate::lab::world::{Backend, Machine, Place, Vtep, World};
 
 /// Tailscale's addresses, 100.64.0.0/10.
 const TAILNET: Address = Address {
@@ -84,26 +84,42 @@ fn host_routes(world: &World, name: &str, machine: &Machine) -> Vec<Route> {
             }
         }
     }
-    if machine.link("flannel.1").is_some_and(|link| link.up) {
-        routes.extend(flannel_routes(world, name));
+    let own = world.hosts.get(name).and_then(|host| host.vtep.as_ref());
+    if let Some(own) = own
+        && machine
+            .link(own.backend.link().unwrap_or(&own.device))
+            .is_some_and(|link| link.up)
+    {
+        routes.extend(flannel_routes(world, name, own));
     }
     routes
 }
 
-/// Flannel's routes to the other nodes' pods, through the address of their flannel.1.
-fn flannel_routes<'a>(world: &'a World, name: &'a str) -> impl Iterator<Item = Route> + 'a {
-    world
-        .hosts
-        .iter()
-        .filter(move |(other, host)| other.as_str() != name && host.vtep.is_some())
-        .filter_map(|(_, host)| Address::parse(&host.pod_subnet))
-        .map(|subnet| Route {
-            network: subnet,
-            gateway: Some(subnet.network()),
-            device: "flannel.1".into(),
-            source: None,
-            protocol: "",
-            table_52: false,
+/// Flannel's routes to the other nodes' pods: through the address of their flannel.1, into WireGuard, or over the other
+/// node itself.
+fn flannel_routes<'a>(
+    world: &'a World,
+    name: &'a str,
+    own: &'a Vtep,
+) -> impl Iterator<Item = Route> + 'a {
+    let others = world.hosts.iter();
+    others
+        .filter(move |(other, _)| other.as_str() != name)
+        .filter_map(move |(_, host)| {
+            let (vtep, subnet) = (host.vtep.as_ref()?, Address::parse(&host.pod_subnet)?);
+            let gateway = match own.backend {
+                Backend::Vxlan => Some(subnet.network()),
+                Backend::Wireguard => None,
+                Backend::HostGw => vtep.address.parse().ok(),
+            };
+            Some(Route {
+                network: subnet,
+                gateway,
+                device: own.backend.link().unwrap_or(&own.device).to_owned(),
+                source: None,
+                protocol: "",
+                table_52: false,
+            })
         })
 }
 

@@ -146,6 +146,7 @@ fn flush(session: &mut Session, words: &[&str], io: &mut Io) -> Ran {
             .link_mut(name)
             .ok_or_else(|| LinkError::NotFound(name.to_owned()))?;
         link.addresses.clear();
+        link.addresses_v6.clear();
         Ok(())
     })
 }

@@ -77,6 +77,7 @@ fn kind_name(kind: &LinkKind) -> Option<&'static str> {
         LinkKind::Loopback | LinkKind::Ethernet => None,
         LinkKind::Tun => Some("tun"),
         LinkKind::Vxlan { .. } => Some("vxlan"),
+        LinkKind::Wireguard => Some("wireguard"),
         LinkKind::Bridge { .. } => Some("bridge"),
         LinkKind::Veth { .. } | LinkKind::PodEnd { .. } => Some("veth"),
     }
@@ -86,6 +87,7 @@ fn flags(link: &Link) -> Vec<&'static str> {
     let mut flags = match link.kind {
         LinkKind::Loopback => vec!["LOOPBACK"],
         LinkKind::Tun => vec!["POINTOPOINT", "MULTICAST", "NOARP"],
+        LinkKind::Wireguard => vec!["POINTOPOINT", "NOARP"],
         _ => vec!["BROADCAST", "MULTICAST"],
     };
     if link.up {
@@ -97,7 +99,10 @@ fn flags(link: &Link) -> Vec<&'static str> {
 fn state(link: &Link) -> &'static str {
     match (&link.kind, link.up) {
         (_, false) => "DOWN",
-        (LinkKind::Loopback | LinkKind::Tun | LinkKind::Vxlan { .. }, true) => "UNKNOWN",
+        (
+            LinkKind::Loopback | LinkKind::Tun | LinkKind::Vxlan { .. } | LinkKind::Wireguard,
+            true,
+        ) => "UNKNOWN",
         (_, true) => "UP",
     }
 }
@@ -105,7 +110,7 @@ fn state(link: &Link) -> &'static str {
 fn link_type(link: &Link) -> &'static str {
     match link.kind {
         LinkKind::Loopback => "loopback",
-        LinkKind::Tun => "none",
+        LinkKind::Tun | LinkKind::Wireguard => "none",
         _ => "ether",
     }
 }
@@ -160,7 +165,13 @@ fn link_json(machine: &Machine, link: &Link, options: &Options, addresses: bool)
                 info
             })
             .collect();
-        json["addr_info"] = info.into();
+        let version_6 = link.addresses_v6.iter().map(|address| {
+            json!({
+                "family": "inet6", "local": address.ip.to_string(), "prefixlen": address.prefix, "scope": "global",
+                "valid_life_time": 4_294_967_295_u32, "preferred_life_time": 4_294_967_295_u32,
+            })
+        });
+        json["addr_info"] = info.into_iter().chain(version_6).collect();
     }
     if options.details {
         json["promiscuity"] = 0.into();
@@ -193,7 +204,7 @@ fn link_json(machine: &Machine, link: &Link, options: &Options, addresses: bool)
 fn info_data(machine: &Machine, link: &Link) -> Json {
     match &link.kind {
         LinkKind::Vxlan { vni, parent, local } => json!({
-            "id": vni, "local": local.to_string(), "link": parent,
+            "id": vni, (if local.is_ipv6() { "local6" } else { "local" }): local.to_string(), "link": parent,
             "link_index": machine.link(parent).map(|parent| parent.index),
             "port": VXLAN_PORT, "learning": false, "ageing": 300, "udp_csum": false,
         }),
@@ -233,6 +244,12 @@ fn link_text(machine: &Machine, link: &Link, addresses: bool) -> String {
             text.push_str(&format!(
                 "    inet {}/{} scope global {}\n       valid_lft forever preferred_lft forever\n",
                 address.ip, address.prefix, link.name
+            ));
+        }
+        for address in &link.addresses_v6 {
+            text.push_str(&format!(
+                "    inet6 {}/{} scope global\n       valid_lft forever preferred_lft forever\n",
+                address.ip, address.prefix
             ));
         }
     }

@@ -1,13 +1,13 @@
 //! `ping`: iputils' with `-M do`, and busybox's, which lacks it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Io, Ran, Session};
 use crate::lab::definition::PingKind;
-use crate::lab::network::{Delivery, Packet, deliver, find_route};
+use crate::lab::network::{Delivery, Packet, deliver, deliver_v6, find_route};
 
 struct Wanted {
-    to: Ipv4Addr,
+    to: IpAddr,
     size: u32,
     count: u32,
     wait: i64,
@@ -21,15 +21,16 @@ pub fn ping(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
         Ok(wanted) => wanted,
         Err((status, why)) => return io.fail(status, &why),
     };
+    let headers = if wanted.to.is_ipv6() { 48 } else { 28 };
     let packet = Packet {
-        length: wanted.size + 28,
+        length: wanted.size + headers,
         unfragmented: wanted.unfragmented,
     };
     let place = session.place.clone();
     io.line(&format!(
         "PING {to} ({to}) {}({}) bytes of data.",
         wanted.size,
-        wanted.size + 28,
+        packet.length,
         to = wanted.to
     ));
     let (mut received, mut errors) = (0, 0);
@@ -37,7 +38,11 @@ pub fn ping(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
         if let Some(machine) = session.world.machine_mut(&place) {
             machine.counters.echoes += 1;
         }
-        match deliver(session.world, &place, wanted.to, packet) {
+        let delivery = match wanted.to {
+            IpAddr::V4(to) => deliver(session.world, &place, to, packet),
+            IpAddr::V6(to) => deliver_v6(session.world, &place, to, packet),
+        };
+        match delivery {
             Delivery::Arrived { hops } => {
                 received += 1;
                 if !wanted.quiet {
@@ -152,13 +157,7 @@ fn parse(session: &Session, args: &[String]) -> Result<Wanted, (i32, String)> {
                 }
             }
             "-q" => quiet = true,
-            "-4" | "-n" => {}
-            "-6" => {
-                return Err((
-                    2,
-                    "ping: connect: Network is unreachable (the lab has no IPv6)".into(),
-                ));
-            }
+            "-4" | "-6" | "-n" => {}
             other if other.starts_with('-') => {
                 return Err((2, format!("ping: option {other} is not known to the lab")));
             }
@@ -183,7 +182,7 @@ fn parse(session: &Session, args: &[String]) -> Result<Wanted, (i32, String)> {
 }
 
 /// An address, or that of a host by name.
-fn address_of(session: &Session, name: &str) -> Option<Ipv4Addr> {
+fn address_of(session: &Session, name: &str) -> Option<IpAddr> {
     name.parse().ok().or_else(|| {
         let host = session.world.hosts.get(name)?;
         let route = find_route(
@@ -191,6 +190,6 @@ fn address_of(session: &Session, name: &str) -> Option<Ipv4Addr> {
             &crate::lab::world::Place::Host(name.to_owned()),
             Ipv4Addr::new(192, 0, 2, 1),
         )?;
-        host.machine.link(&route.device)?.ipv4()
+        Some(host.machine.link(&route.device)?.ipv4()?.into())
     })
 }

@@ -119,6 +119,13 @@ fn units(engine: &mut Engine) {
             Ok(unit.map_or(Dynamic::UNIT, |unit| unit.activity.word().into()))
         })
     });
+    // How many commands were run here, those that only look among them.
+    engine.register_get("contacts", |host: &mut LabHost| {
+        host.with(|world| {
+            let contacts = world.counts.contacts.get(host.name());
+            Ok(contacts.map_or(0, |times| i64::from(*times)))
+        })
+    });
     // How often commands ran whose whole text matches a pattern with `*` and `?`.
     engine.register_fn("ran", |host: &mut LabHost, pattern: &str| {
         host.with(|world| {

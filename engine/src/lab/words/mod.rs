@@ -5,6 +5,7 @@ mod host;
 mod service;
 mod text;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rhai::{Engine, EvalAltResult};
@@ -78,6 +79,18 @@ pub fn within<T>(
         Some(Err(why)) => Err(why.into()),
         None => Err("the lab's world was not there".into()),
     }
+}
+
+/// The names of the words that an interpreter knows beyond the language's own.
+pub fn names(engine: &Engine) -> BTreeSet<String> {
+    let signatures = engine.gen_fn_signatures(false);
+    let name = |signature: &String| {
+        signature
+            .split('(')
+            .next()
+            .map(|name| name.trim().to_owned())
+    };
+    signatures.iter().filter_map(name).collect()
 }
 
 /// Nested calls of functions; each takes up to about 100 KB of stack.

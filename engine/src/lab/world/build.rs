@@ -12,7 +12,7 @@ use crate::lab::definition::{
     Definition, HostDefinition, InterfaceDefinition, InterfaceKind, Role,
 };
 use crate::lab::fleet::Fault;
-use crate::lab::network::{Address, Link, LinkKind};
+use crate::lab::network::{Address, AddressV6, Link, LinkKind};
 use crate::lab::{cluster, k3s, systemd};
 
 /// How long the cluster has been up at the lab's beginning.
@@ -96,11 +96,20 @@ fn build_host(name: &str, definition: &HostDefinition, now: Millis) -> Result<Ho
             definition.pod_subnet
         ));
     }
+    if !definition.pod_subnet_v6.is_empty() && AddressV6::parse(&definition.pod_subnet_v6).is_none()
+    {
+        return Err(format!(
+            "host {name}: pod_subnet_v6 is no network: {:?}",
+            definition.pod_subnet_v6
+        ));
+    }
     let mut host = Host {
         machine,
         role: definition.role,
         reach: definition.reach,
         pod_subnet: definition.pod_subnet.clone(),
+        pod_subnet_v6: definition.pod_subnet_v6.clone(),
+        vars: definition.vars.clone(),
         firewall: definition.firewall.clone(),
         units: BTreeMap::new(),
         sysctls: BTreeMap::new(),
@@ -133,23 +142,25 @@ fn loopback() -> Link {
             ip: Ipv4Addr::LOCALHOST,
             prefix: 8,
         }],
+        addresses_v6: vec![],
         master: None,
     }
 }
 
 fn build_link(host: &str, definition: &InterfaceDefinition, index: u32) -> Result<Link, String> {
-    let addresses = definition
-        .addresses
-        .iter()
-        .map(|text| {
-            Address::parse(text).ok_or_else(|| {
-                format!(
-                    "host {host}, interface {}: no IPv4 address with prefix: {text:?}",
+    let (mut addresses, mut addresses_v6) = (vec![], vec![]);
+    for text in &definition.addresses {
+        match (Address::parse(text), AddressV6::parse(text)) {
+            (Some(address), _) => addresses.push(address),
+            (_, Some(address)) => addresses_v6.push(address),
+            _ => {
+                return Err(format!(
+                    "host {host}, interface {}: no address with prefix: {text:?}",
                     definition.name
-                )
-            })
-        })
-        .collect::<Result<_, _>>()?;
+                ));
+            }
+        }
+    }
     let (kind, mac) = match definition.kind {
         InterfaceKind::Ethernet => (
             LinkKind::Ethernet,
@@ -170,6 +181,7 @@ fn build_link(host: &str, definition: &InterfaceDefinition, index: u32) -> Resul
         mtu: definition.mtu,
         up: !definition.down,
         addresses,
+        addresses_v6,
         master: None,
     })
 }
@@ -203,9 +215,10 @@ fn build_files(name: &str, definition: &HostDefinition, now: i64) -> Result<File
             }
         };
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let content = with_keys(&file.content, &file.set).map_err(|why| wrong(path, &why))?;
         files
             .make_directories(parent, now)
-            .and_then(|()| files.put(path, plain(file.content.clone().into_bytes(), mode), now))
+            .and_then(|()| files.put(path, plain(content.into_bytes(), mode), now))
             .map_err(|why| wrong(path, &why))?;
     }
     for (path, target) in &definition.symlinks {
@@ -214,4 +227,30 @@ fn build_files(name: &str, definition: &HostDefinition, now: i64) -> Result<File
             .map_err(|why| wrong(path, &why))?;
     }
     Ok(files)
+}
+
+/// A YAML text with some of its top keys set, or taken out where the value is null.
+fn with_keys(text: &str, keys: &BTreeMap<String, serde_json::Value>) -> Result<String, String> {
+    let mut text = text.to_owned();
+    for (key, value) in keys {
+        text = match value {
+            serde_json::Value::Null => without_key(&text, key),
+            value => crate::text::yaml::set_yaml(&text, &[key], &value.clone().into())
+                .map_err(|error| error.to_string())?,
+        };
+    }
+    Ok(text)
+}
+
+/// A YAML text without one of its top keys and what is indented below it.
+fn without_key(text: &str, key: &str) -> String {
+    let mut inside = false;
+    let lines = text.split_inclusive('\n').filter(|line| {
+        let is_key = line
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with(':'));
+        inside = is_key || inside && line.starts_with([' ', '-']);
+        !inside
+    });
+    lines.collect()
 }

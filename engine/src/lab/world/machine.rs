@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counters, FileTree, Millis};
 use crate::lab::definition::{Firewall, Reach, Role};
-use crate::lab::network::Link;
+use crate::lab::network::{Link, VXLAN_OVERHEAD};
 
 /// What a host and a pod have in common: a network namespace, files, counters.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -50,6 +50,12 @@ pub struct Host {
     pub reach: Reach,
     /// Its part of the pod network.
     pub pod_subnet: String,
+    /// The same in IPv6; empty unless the cluster has both.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pod_subnet_v6: String,
+    /// What the inventory says of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: BTreeMap<String, serde_json::Value>,
     /// Its packet filter.
     pub firewall: Option<Firewall>,
     /// systemd's units.
@@ -95,13 +101,76 @@ pub enum Kubelet {
     Down(Millis),
 }
 
-/// Where Flannel's VXLAN packets leave a node.
+/// Where Flannel's packets leave a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vtep {
     /// The link.
     pub device: String,
     /// Its address, that the other nodes send to.
     pub address: String,
+    /// Its IPv6 address, in a cluster that has both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_v6: Option<String>,
+    /// How they are packed.
+    #[serde(default, skip_serializing_if = "Backend::is_vxlan")]
+    pub backend: Backend,
+}
+
+/// Flannel's backends that the lab knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// `vxlan`, k3s' default.
+    #[default]
+    Vxlan,
+    /// `wireguard-native`.
+    Wireguard,
+    /// `host-gw`: packets go as they are, by routes.
+    HostGw,
+}
+
+impl Backend {
+    /// Of k3s' option `flannel-backend`.
+    pub fn parse(option: &str) -> Option<Self> {
+        match option {
+            "vxlan" => Some(Self::Vxlan),
+            "wireguard-native" => Some(Self::Wireguard),
+            "host-gw" => Some(Self::HostGw),
+            _ => None,
+        }
+    }
+
+    /// As Flannel writes it into the node's annotation (flannel: pkg/backend/*).
+    pub fn annotation(self) -> &'static str {
+        match self {
+            Self::Vxlan => "vxlan",
+            Self::Wireguard => "wireguard",
+            Self::HostGw => "host-gw",
+        }
+    }
+
+    /// What it takes from the MTU of the link below, in subnet.env.
+    pub fn overhead(self) -> u32 {
+        match self {
+            Self::Vxlan => VXLAN_OVERHEAD,
+            // Always that of IPv6, whatever carries it.
+            Self::Wireguard => 80,
+            Self::HostGw => 0,
+        }
+    }
+
+    /// The link that it makes, if it makes one.
+    pub fn link(self) -> Option<&'static str> {
+        match self {
+            Self::Vxlan => Some("flannel.1"),
+            Self::Wireguard => Some("flannel-wg"),
+            Self::HostGw => None,
+        }
+    }
+
+    fn is_vxlan(&self) -> bool {
+        *self == Self::Vxlan
+    }
 }
 
 /// A unit of systemd.

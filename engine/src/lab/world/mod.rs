@@ -12,7 +12,7 @@ mod time;
 pub use counters::Counters;
 pub use files::{Entry, FileError, FileTree, plain};
 pub use launches::{LaunchRecord, LaunchState, Process};
-pub use machine::{Activity, Host, Kubelet, Machine, Sandbox, Unit, UnitKind, Vtep};
+pub use machine::{Activity, Backend, Host, Kubelet, Machine, Sandbox, Unit, UnitKind, Vtep};
 pub use time::{Event, Happening};
 
 use std::collections::BTreeMap;

@@ -58,6 +58,11 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
         },
     );
     let words = session.clone();
+    engine.register_fn("var", move |host: Host, name: &str, otherwise: Dynamic| {
+        let variables = words.parts.inventory.variables(host.name());
+        variables.get(name).map_or(otherwise, to_dynamic)
+    });
+    let words = session.clone();
     engine.register_fn(
         "probe",
         move |context: NativeCallContext, host: Host, command: Dynamic| {

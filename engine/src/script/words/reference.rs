@@ -170,9 +170,10 @@ pub const WORDS: &[Word] = &[
         example: "note(host(\"localhost\").file(\"/etc/hosts\").path);",
     },
     Word {
-        calls: &["host.var(name)"],
+        calls: &["host.var(name)", "host.var(name, otherwise)"],
         class: Class::Target,
-        text: "A variable of the host from the inventory.",
+        text: "A variable of the host from the inventory. One that is not there is a mistake, unless the call says what \
+               holds then.",
         options: &[],
         example: "each(hosts(), |h| note(`${h}: ${h.var(\"rack\")}`));",
     },
