@@ -33,6 +33,8 @@ mod inventory;
 mod journal;
 #[path = "../fuzz/fuzz_targets/lab.rs"]
 mod lab;
+#[path = "../fuzz/fuzz_targets/plan.rs"]
+mod plan;
 #[path = "../fuzz/fuzz_targets/replies.rs"]
 mod replies;
 #[path = "../fuzz/fuzz_targets/script.rs"]
@@ -131,6 +133,11 @@ fn journals_hold_on_their_seeds() {
 #[test]
 fn labs_hold_on_their_seeds() {
     fuzz("lab", 50, lab::target);
+}
+
+#[test]
+fn plans_hold_on_their_seeds() {
+    fuzz("plan", 2000, plan::target);
 }
 
 #[test]

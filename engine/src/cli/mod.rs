@@ -17,7 +17,7 @@ mod lab;
 mod man;
 mod new;
 mod plan;
-mod plan_file;
+pub mod plan_file;
 mod preflight;
 mod prepare;
 mod problem;

@@ -19,7 +19,7 @@ use super::session::{self, Opening};
 use crate::executor::{Announcer, DryRun, Ledger, Sealer};
 use crate::journal::{EntryState, OutcomeResult};
 use crate::model::Secrets;
-use crate::report::{Diagnostic, Difference, EventSink, Fanout, Plan, PlanCollector, markdown};
+use crate::report::{Diagnostic, Difference, EventSink, Fanout, Plan, PlanCollector};
 use crate::transport::Cancel;
 
 /// Differences that are named; more are counted.
@@ -118,18 +118,8 @@ pub fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Resul
 /// `show PLAN`.
 pub fn show(path: &Path, format: ShowFormat, json: bool, console: &Console) -> Result<u8, Problem> {
     let file = super::plan_file::read(path)?;
-    let (heading, plan) = (file.heading(), &file.bound.plan);
-    let text = match format {
-        _ if json => file.line(),
-        ShowFormat::Json => file.line(),
-        ShowFormat::Md => markdown(&heading, plan),
-        ShowFormat::Text => format!(
-            "{}{}",
-            heading.render(&console.out),
-            plan.render(&console.out)
-        ),
-    };
-    console.print(&text);
+    let format = if json { ShowFormat::Json } else { format };
+    console.print(&file.shown(format, &console.out));
     Ok(0)
 }
 

@@ -1,11 +1,12 @@
 //! Events of operations, redacted before anyone sees them (M9).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::model::{OperationId, OperationKey, ScopePath, Secrets, Target, Value};
+use super::output::LiveOutput;
+use crate::journal::Shown;
+use crate::model::{OperationId, ScopePath, Secrets, Value};
 use crate::operation::{Call, Failure, Report};
 use crate::report::{Event, EventSink, OperationOutcome};
-use crate::transport::{OutputSink, Stream};
 
 /// Sends the events of one mode.
 #[derive(Clone)]
@@ -103,14 +104,22 @@ impl Announcer {
         });
     }
 
-    /// A sink for the output of one operation.
-    pub fn output(&self, call: &Call<'_>) -> LiveOutput {
-        LiveOutput {
-            announcer: self.clone(),
+    /// A sink for the output of one operation, which goes on behind what the note says was shown.
+    pub fn output(&self, call: &Call<'_>, note: Shown) -> LiveOutput {
+        LiveOutput::new(self.clone(), call, note)
+    }
+
+    /// A command of an earlier session, or of a lost connection, is taken up again.
+    pub fn taken_up(&self, call: &Call<'_>, running: bool, shown: (u64, u64)) {
+        self.emit(Event::TakenUp {
             key: call.key.clone(),
+            scope: call.scope.clone(),
             target: call.target.clone(),
-            open: Mutex::default(),
-        }
+            summary: self.secrets.redact(&call.action.summary()),
+            running,
+            stdout_shown: shown.0,
+            stderr_shown: shown.1,
+        });
     }
 
     fn redacted(&self, outcome: OperationOutcome) -> OperationOutcome {
@@ -156,56 +165,5 @@ impl Announcer {
         let redacted = self.secrets.redact_json(&value.canonical());
         serde_json::from_str(&redacted)
             .unwrap_or_else(|_| Value::from("‹a value with a secret in it›"))
-    }
-}
-
-/// Output of a command on its way to the display: whole lines, so that no secret slips through cut in two.
-pub struct LiveOutput {
-    announcer: Announcer,
-    key: OperationKey,
-    target: Target,
-    open: Mutex<[Vec<u8>; 2]>,
-}
-
-/// A line without an end is shown when it has this many bytes.
-const LONGEST_LINE: usize = 64 << 10;
-
-impl LiveOutput {
-    fn show(&self, stream: Stream, bytes: &[u8]) {
-        let text = self.announcer.redact(&String::from_utf8_lossy(bytes));
-        self.announcer.emit(Event::Output {
-            key: self.key.clone(),
-            target: self.target.clone(),
-            stream,
-            text,
-        });
-    }
-}
-
-impl OutputSink for LiveOutput {
-    fn output(&self, stream: Stream, bytes: &[u8]) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = &mut open[usize::from(stream == Stream::Stderr)];
-        line.extend_from_slice(bytes);
-        let end = line
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map(|at| at + 1);
-        let end = end.or_else(|| (line.len() > LONGEST_LINE).then_some(line.len()));
-        if let Some(end) = end {
-            let whole: Vec<u8> = line.drain(..end).collect();
-            self.show(stream, &whole);
-        }
-    }
-}
-
-impl Drop for LiveOutput {
-    fn drop(&mut self) {
-        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
-        for (stream, rest) in [Stream::Stdout, Stream::Stderr].into_iter().zip(open) {
-            if !rest.is_empty() {
-                self.show(stream, &rest);
-            }
-        }
     }
 }

@@ -3,13 +3,13 @@
 use super::bound::Effect;
 use super::ledger;
 use super::live::{Live, persistently};
+use super::output::LiveOutput;
 use crate::journal::{Entry, Intent, Record};
 use crate::model::{OperationId, OperationKey, Target, Value};
 use crate::operation::{Call, Failure, Guard, Report, RunCommand, Undecided, judged};
 use crate::report::OperationOutcome;
 use crate::transport::{
-    Command, Completion, Exit, InFlight, Launch, ObservingFleet, OutputSink, SilentSink,
-    TransportError,
+    Command, Completion, Exit, InFlight, Launch, ObservingFleet, SilentSink, TransportError,
 };
 
 /// How long a guard may take: 60 seconds.
@@ -59,13 +59,16 @@ fn begin(
     }
     live.ledger.commit(Record::Intent(Box::new(intent)))?;
     let launch = launch(live, command, &id, attempt);
-    let sink = live.announcer.output(call);
+    let sink = output(live, call, &launch);
     let launched = live
         .fleet
         .actor(&call.target)
         .and_then(|actor| actor.launch(&launch, &sink, &live.cancel));
     match launched {
-        Ok(completion) => conclude(live, call, command, &id, attempt, Ok(completion), None),
+        Ok(completion) => {
+            let result = conclude(live, call, command, &launch, Ok(completion), None);
+            settled(&sink, result)
+        }
         // The effect may have happened: ask the target before anything is recorded.
         Err(TransportError::Lost { .. }) => {
             live.announcer.warn(&format!(
@@ -78,8 +81,14 @@ fn begin(
         Err(TransportError::Interrupted) => {
             live.report(call, &id, Err(Failure::Interrupted), |_| ok())
         }
-        Err(error) => conclude(live, call, command, &id, attempt, Err(error.into()), None),
+        Err(error) => conclude(live, call, command, &launch, Err(error.into()), None),
     }
+}
+
+/// Where the output of a launch is shown.
+fn output(live: &Live, call: &Call<'_>, launch: &Launch) -> LiveOutput {
+    let note = live.ledger.journal().shown(&launch.marker, launch.attempt);
+    live.announcer.output(call, note)
 }
 
 fn ok() -> OperationOutcome {
@@ -105,7 +114,7 @@ pub(super) fn recover(
     entry: &Entry,
 ) -> Result<Value, Failure> {
     let launch = launch(live, command, &entry.intent.id, entry.attempt);
-    let sink = live.announcer.output(call);
+    let sink = output(live, call, &launch);
     ask_target(live, call, command, &launch, &sink)
 }
 
@@ -114,56 +123,44 @@ fn ask_target(
     call: &Call<'_>,
     command: &RunCommand,
     launch: &Launch,
-    sink: &dyn OutputSink,
+    sink: &LiveOutput,
 ) -> Result<Value, Failure> {
     let (id, attempt) = (&launch.marker, launch.attempt);
     let answer = persistently(live, || {
         live.fleet.actor(&call.target)?.inquire(id, attempt)
     });
+    let found = |completion, how: &str| {
+        let result = conclude(
+            live,
+            call,
+            command,
+            launch,
+            Ok(completion),
+            Some(how.to_owned()),
+        );
+        settled(sink, result)
+    };
     match answer {
         Ok(InFlight::Ended(output)) => {
-            let found = "exit status found on the target".to_owned();
-            conclude(
-                live,
-                call,
-                command,
-                id,
-                attempt,
-                Ok(Completion::Ended(output)),
-                Some(found),
-            )
+            if sink.lacks(&output) {
+                live.announcer.taken_up(call, false, sink.received());
+                sink.rest(&output);
+            }
+            found(Completion::Ended(output), "exit status found on the target")
         }
         Ok(InFlight::Running) if command.detach => {
-            let found = "found running on the target".to_owned();
-            conclude(
-                live,
-                call,
-                command,
-                id,
-                attempt,
-                Ok(Completion::Started),
-                Some(found),
-            )
+            found(Completion::Started, "found running on the target")
         }
         Ok(InFlight::Running) => {
+            live.announcer.taken_up(call, true, sink.received());
             let attached = persistently(live, || {
+                // Each time from where the last one came to.
                 live.fleet
                     .actor(&call.target)?
-                    .attach(launch, (0, 0), sink, &live.cancel)
+                    .attach(launch, sink.received(), sink, &live.cancel)
             });
             match attached {
-                Ok(completion) => {
-                    let found = "was still running on the target".to_owned();
-                    conclude(
-                        live,
-                        call,
-                        command,
-                        id,
-                        attempt,
-                        Ok(completion),
-                        Some(found),
-                    )
-                }
+                Ok(completion) => found(completion, "was still running on the target"),
                 Err(error) => still_in_flight(live, call, id, error),
             }
         }
@@ -197,6 +194,14 @@ fn ask_target(
     }
 }
 
+/// Once an outcome is recorded, nobody will ask again how far its output was shown.
+fn settled(sink: &LiveOutput, result: Result<Value, Failure>) -> Result<Value, Failure> {
+    if !matches!(result, Err(Failure::Poisoned(_))) {
+        sink.settled();
+    }
+    result
+}
+
 /// Nothing is recorded: the operation stays in flight, and the next resume asks again.
 fn still_in_flight(
     live: &Live,
@@ -220,11 +225,11 @@ fn conclude(
     live: &Live,
     call: &Call<'_>,
     command: &RunCommand,
-    id: &OperationId,
-    attempt: u32,
+    launch: &Launch,
     completion: Result<Completion, Failure>,
     recovered: Option<String>,
 ) -> Result<Value, Failure> {
+    let (id, attempt) = (&launch.marker, launch.attempt);
     let result = completion.and_then(|completion| valued(&completion, command, &call.target));
     let result = live.ledger.finish(
         id,

@@ -11,6 +11,7 @@ mod dry_run;
 mod edited;
 mod ledger;
 mod live;
+mod output;
 mod overlay;
 mod replay;
 mod seal;

@@ -12,6 +12,11 @@ pub(super) fn mirror(directory: &RunDirectory) -> PathBuf {
     directory.path().join("journal.jsonl")
 }
 
+/// A file of this name beside the journal.
+pub(super) fn beside(directory: &RunDirectory, name: &str) -> PathBuf {
+    directory.path().join(name)
+}
+
 /// A complete copy that takes the database's place; see `fresh.rs`.
 pub(super) fn ready(directory: &RunDirectory) -> PathBuf {
     directory.path().join("journal.db.ready")

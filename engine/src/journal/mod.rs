@@ -19,6 +19,7 @@ mod record;
 mod remains;
 mod repair;
 mod salvage;
+mod shown;
 mod state_directory;
 mod store;
 mod verify;
@@ -36,6 +37,7 @@ pub use record::{
 };
 pub use repair::{Repair, repair};
 pub use salvage::{Diagnosis, diagnose};
+pub use shown::Shown;
 pub use state_directory::{RunDirectory, StateDirectory};
 pub use store::Journal;
 pub use verify::{Verification, verify};

@@ -210,6 +210,10 @@ impl Journal {
         self.inner.shared.poison.get().cloned()
     }
 
+    pub(super) fn directory(&self) -> &RunDirectory {
+        &self.inner.directory
+    }
+
     /// Transactions written since the journal was opened: what a run pays for durability.
     pub fn commits(&self) -> u64 {
         self.inner.shared.commits.load(Ordering::Relaxed)

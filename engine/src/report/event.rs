@@ -127,6 +127,23 @@ pub enum Event {
         /// The text as it came; escape sequences made visible.
         text: String,
     },
+    /// A command that was begun before is taken up again: in a later session, or over a new connection.
+    TakenUp {
+        /// The operation.
+        key: OperationKey,
+        /// Where it stands.
+        scope: ScopePath,
+        /// Where it runs.
+        target: Target,
+        /// One line.
+        summary: String,
+        /// Whether it still runs; else it ended meanwhile, and what follows is the rest of its output.
+        running: bool,
+        /// How many bytes of its standard output were shown before: output goes on behind these.
+        stdout_shown: u64,
+        /// The same of its standard error.
+        stderr_shown: u64,
+    },
     /// Words for the reader.
     Note {
         /// Where they stand.

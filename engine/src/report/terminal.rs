@@ -153,6 +153,23 @@ impl<W> State<W> {
                     .map(|line| look.paint(Tone::Dim, &format!("    {target} | {line}")))
                     .collect()
             }
+            Event::TakenUp {
+                scope,
+                target,
+                summary,
+                running,
+                stdout_shown,
+                stderr_shown,
+                ..
+            } => {
+                let text = taken_up(*running, stdout_shown + stderr_shown);
+                let line = look.line(&format!("{target}: `{summary}` {text}"));
+                vec![format!(
+                    "{}{}",
+                    indent(scope, 1),
+                    look.paint(Tone::Dim, &line)
+                )]
+            }
             Event::Note { scope, text } => look
                 .lines(text)
                 .iter()
@@ -337,6 +354,18 @@ impl<W> State<W> {
             _ => {}
         }
         out
+    }
+}
+
+/// What became of a command that was begun before, and where its output goes on.
+fn taken_up(running: bool, shown: u64) -> String {
+    let state = match running {
+        true => "still runs",
+        false => "ended meanwhile",
+    };
+    match shown {
+        0 => format!("{state}; its output follows from the beginning"),
+        shown => format!("{state}; its output goes on where it stopped, after {shown} bytes"),
     }
 }
 

@@ -149,6 +149,7 @@ fn item(hosts: &[&str], entry: &PlanEntry, out: &mut String) {
     };
     let why = why.map_or(String::new(), |why| format!(" — {}", text(why)));
     let word = entry.kind.word();
+    let limit = text(&limit);
     let _ = writeln!(out, "- **{word}** {hosts}{summary}{limit}{why}");
     let Some(diff) = entry.diff.as_deref().filter(|diff| says_more(diff)) else {
         return;

@@ -1,7 +1,7 @@
 //! A plan as it is read in a terminal: by step, then by host; then what cannot be known, what will be asked, what is
 //! touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::report::look::{Look, Tone};
 
@@ -88,6 +88,8 @@ impl Plan {
 /// The places of a cause by step: which hosts, and where in the text.
 pub(super) fn ends_by_step(ends: &[&PlanEntry]) -> Vec<String> {
     let mut steps: Vec<(String, BTreeSet<String>, BTreeSet<String>)> = Vec::new();
+    // A plan may end in as many places as it has hosts times steps.
+    let mut by_title: HashMap<String, usize> = HashMap::new();
     for entry in ends {
         let title = match entry.scope.steps().join(" / ") {
             title if title.is_empty() => {
@@ -95,9 +97,8 @@ pub(super) fn ends_by_step(ends: &[&PlanEntry]) -> Vec<String> {
             }
             title => title,
         };
-        let at = steps.iter().position(|(known, ..)| *known == title);
-        let at = at.unwrap_or_else(|| {
-            steps.push((title, BTreeSet::new(), BTreeSet::new()));
+        let at = *by_title.entry(title).or_insert_with_key(|title| {
+            steps.push((title.clone(), BTreeSet::new(), BTreeSet::new()));
             steps.len() - 1
         });
         let host = super::place(entry);
@@ -154,8 +155,8 @@ fn item(look: &Look, hosts: &[&str], entry: &PlanEntry, lines: &mut Vec<String>)
     };
     let word = look.paint(tone, &format!("{:<9}", entry.kind.word()));
     let (limit, why) = reason(entry);
-    let summary = look.line(&entry.summary);
-    lines.push(format!("  {word} {place}{summary}{limit}"));
+    let line = look.line(&format!("{}{limit}", entry.summary));
+    lines.push(format!("  {word} {place}{line}"));
     if let Some(diff) = entry.diff.as_deref().filter(|diff| says_more(diff)) {
         lines.extend(look.diff(6, diff));
     }

@@ -213,8 +213,8 @@ impl Framed {
                     self.state = Place::Words;
                 }
                 None => {
-                    // The end could be the beginning of the closing frame; the rest is body.
-                    let safe = self.held.len().saturating_sub(self.closing.len() - 1);
+                    // What could be the beginning of the closing frame waits; the rest is body, and shown at once.
+                    let safe = self.held.len() - overlap(&self.held, &self.closing);
                     if safe > 0 {
                         body(&self.held[..safe]);
                         self.held.drain(..safe);
@@ -232,6 +232,15 @@ impl Framed {
             }
         }
     }
+}
+
+/// How many bytes at the end of `hay` could be the beginning of `needle`.
+fn overlap(hay: &[u8], needle: &[u8]) -> usize {
+    let longest = hay.len().min(needle.len() - 1);
+    (1..=longest)
+        .rev()
+        .find(|length| hay.ends_with(&needle[..*length]))
+        .unwrap_or(0)
 }
 
 /// Where `needle`, which begins with a line feed, is in `hay`.
@@ -306,6 +315,16 @@ mod tests {
             prop_assert_eq!(kept.0, body);
             prop_assert_eq!(kept.1, b"said");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_the_end_is_given_on_at_once() {
+        let mut kept = Kept::default();
+        let mut decoder = Decoder::new("word", &mut kept);
+        decoder.receive(Stream::Stdout, b"\nword {\no 4\none\n");
+        decoder.receive(Stream::Stdout, b"b 0\n\nwor");
+        drop(decoder);
+        assert_eq!(kept.0, b"o 4\none\nb 0\n");
     }
 
     #[test]

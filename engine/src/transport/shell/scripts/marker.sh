@@ -174,7 +174,10 @@ follow() {
         # Ours is an answer before it is on the disk.
         if [ -s "$marker/rc.$nonce" ] && IFS= read -r how 2>/dev/null <"$marker/rc.$nonce"; then finish "$1" "$how"; fi
         [ ! -e "$marker/rc" ] || finish "$1" "$(small rc)"
+        was=$out-$err
         pieces "$1"
+        # Whoever reads cannot tell a line feed at the end of a piece from the beginning of the end, until more follows.
+        [ "$was" = "$out-$err" ] || printf 'b 0\n' >&6
         running || [ -e "$marker/rc" ] || gone
         round=$((round + 1))
         # A sign of life now and then ends this loop with SIGPIPE when nobody listens any more.

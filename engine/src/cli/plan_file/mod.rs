@@ -3,8 +3,9 @@
 //! The first line names the format, its version and a hash of the rest; the rest is JSON. A plan file may come from
 //! anywhere: it is read within bounds, and nothing in it is trusted more than a script is.
 
+mod form;
+
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,23 +13,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::answers::who;
+use super::args::ShowFormat;
 use super::ground::Place;
 use super::problem::Problem;
 use super::run::Prepared;
 use crate::executor::Bound;
 use crate::journal::{BlobId, Journal, Parameter, RunHeader};
 use crate::model::Secrets;
-use crate::report::{Diagnostic, Heading, Plan};
+use crate::report::{Diagnostic, Heading, Look, Plan, markdown};
 use crate::script::SourceSet;
 
-/// What the first line begins with.
-const MAGIC: &str = "runbook plan";
-/// The version of the format.
-const VERSION: u32 = 1;
-/// The largest plan file that is written or read: 64 MiB.
-const LIMIT: u64 = 64 << 20;
-/// The most entries that a plan may have.
-const MOST_ENTRIES: usize = 100_000;
+use form::{LIMIT, MOST_ENTRIES, put};
+pub use form::{Unreadable, is_plan, read, sealed};
 
 /// A text with its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,11 +186,32 @@ impl PlanFile {
                 .any(|json| held(&json))
     }
 
+    /// The file as somebody reads it. Nothing in it can steer a terminal.
+    pub fn shown(&self, format: ShowFormat, look: &Look) -> String {
+        let (heading, plan) = (self.heading(), &self.bound.plan);
+        match format {
+            ShowFormat::Json => self.line(),
+            ShowFormat::Md => markdown(&heading, plan),
+            ShowFormat::Text => format!("{}{}", heading.render(look), plan.render(look)),
+        }
+    }
+
     /// The content as one line of JSON, for programs.
-    pub fn line(&self) -> String {
+    fn line(&self) -> String {
         let json = serde_json::to_string(self);
         let json = json.expect("a plan always has a JSON form: keys are strings");
         crate::report::safe::json(&json) + "\n"
+    }
+
+    /// The content as it stands in the file, below the first line.
+    fn body(&self) -> String {
+        let json = serde_json::to_string_pretty(self);
+        json.expect("a plan always has a JSON form: keys are strings") + "\n"
+    }
+
+    /// The whole file.
+    pub fn text(&self) -> String {
+        sealed(&self.body())
     }
 
     /// Writes the file, readable by its owner only: whole or not at all.
@@ -208,8 +225,7 @@ impl PlanFile {
                 .help("give the value as `secret(\"NAME\")` only, then make the plan again"),
             ));
         }
-        let body = serde_json::to_string_pretty(self);
-        let body = body.expect("a plan always has a JSON form: keys are strings") + "\n";
+        let body = self.body();
         if body.len() as u64 > LIMIT || self.bound.plan.entries.len() > MOST_ENTRIES {
             return Err(Problem::failed(
                 Diagnostic::error(format!(
@@ -220,97 +236,9 @@ impl PlanFile {
                 .help("plan a part of the hosts at a time: -l PATTERN"),
             ));
         }
-        let written = put(path, &format!("{}\n{body}", first_line(&body)));
-        written.map_err(|error| {
+        put(path, &sealed(&body)).map_err(|error| {
             let what = format!("the plan cannot be written to {}: {error}", path.display());
             Problem::failed(Diagnostic::error(what))
         })
     }
-}
-
-/// A temporary file beside it, then renamed: nobody ever reads a half.
-fn put(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-fn first_line(body: &str) -> String {
-    let hash = blake3::hash(body.as_bytes()).to_hex();
-    format!("{MAGIC} {VERSION} {hash}")
-}
-
-/// Whether a file says that it is a plan; `false` also where there is none.
-pub fn is_plan(path: &Path) -> bool {
-    let mut start = [0; MAGIC.len()];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start == *MAGIC.as_bytes()
-}
-
-/// Reads a plan file.
-///
-/// # Errors
-/// It cannot be read, is none, is of another version, was cut or changed.
-pub fn read(path: &Path) -> Result<PlanFile, Problem> {
-    decode(path).map_err(|(what, help)| {
-        Problem::usage(Diagnostic::error(format!("{}: {what}", path.display())).help(help))
-    })
-}
-
-const MAKE_ONE: &str = "a plan is made by: runbook run FILE --dry-run --out PLAN";
-
-fn decode(path: &Path) -> Result<PlanFile, (String, &'static str)> {
-    let unreadable = |error: std::io::Error| (format!("cannot be read: {error}"), MAKE_ONE);
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    // Nothing else could be waited for without end.
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(("is not a file".to_owned(), MAKE_ONE));
-    }
-    let mut bytes = Vec::new();
-    file.take(LIMIT + 1024)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    parse(&bytes)
-}
-
-fn parse(bytes: &[u8]) -> Result<PlanFile, (String, &'static str)> {
-    if bytes.len() as u64 > LIMIT + 512 {
-        let what = format!("is larger than a plan may be ({} MiB)", LIMIT >> 20);
-        return Err((what, MAKE_ONE));
-    }
-    let not_a_plan = || ("is not a plan of runbook".to_owned(), MAKE_ONE);
-    let text = std::str::from_utf8(bytes).map_err(|_| not_a_plan())?;
-    let (line, body) = text.split_once('\n').ok_or_else(not_a_plan)?;
-    let rest = line.strip_prefix(MAGIC).ok_or_else(not_a_plan)?;
-    let version = rest.split_whitespace().next().unwrap_or_default();
-    if version != VERSION.to_string() {
-        let version: String = version.chars().take(12).collect();
-        return Err((
-            format!("is a plan of version {version:?}; this engine knows version {VERSION}"),
-            "make the plan again with this engine, or carry it out with the one that made it",
-        ));
-    }
-    if line != first_line(body) {
-        return Err((
-            "was cut or changed since it was made: its hash is another one".to_owned(),
-            "copy it once more, or make the plan again; a plan is not edited by hand",
-        ));
-    }
-    let file: PlanFile = serde_json::from_str(body).map_err(|error| {
-        let what = format!("does not read as a plan: {error}");
-        (what, "make the plan again with this engine")
-    })?;
-    if file.bound.plan.entries.len() > MOST_ENTRIES {
-        let what = format!("has more entries than a plan may have ({MOST_ENTRIES})");
-        return Err((what, MAKE_ONE));
-    }
-    if !file.sources.iter().any(|one| one.name == file.main) {
-        return Err(("has no script in it".to_owned(), MAKE_ONE));
-    }
-    Ok(file)
 }
