@@ -214,18 +214,33 @@ fn forgetting_many_markers_is_one_round_trip() {
     );
 }
 
-/// How often the journal was synced, by the library that logs it.
-fn syncs(bench: &Bench, library: &Path, body: &str) -> usize {
+/// The library that logs syncs, built.
+fn sync_log(bench: &Bench) -> PathBuf {
+    let library = bench.path().join("sync_log.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/sim/sync_log.c");
+    let compiled = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([library.as_os_str(), source.as_os_str()])
+        .arg("-ldl")
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    library
+}
+
+/// How often the journal was synced while a runbook with this body ran.
+fn syncs(bench: &Bench, library: &Path, body: &str, more: &[&str]) -> usize {
     bench.write(
         "book.rhai",
-        &format!("runbook #{{ title: \"Costs\" }};\nlet h = host(\"localhost\");\n{body}\n"),
+        &format!("runbook #{{ title: \"Costs\" }};\n{body}\n"),
     );
     let log = bench.path().join("sync.log");
     let _ = std::fs::remove_file(&log);
     let output = bench
-        .command(&["run", "book.rhai", "--yes"])
+        .command(&[&["run", "book.rhai", "--yes"], more].concat())
         .env("LD_PRELOAD", library)
         .env("SYNC_LOG", &log)
+        .env("SYNC_MS", "5")
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", said(&output));
@@ -240,23 +255,45 @@ fn syncs(bench: &Bench, library: &Path, body: &str) -> usize {
 #[cfg(target_os = "linux")]
 fn an_operation_costs_two_commits_and_a_reading_none() {
     let bench = Bench::new();
-    let library = bench.path().join("sync_log.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/sim/sync_log.c");
-    let compiled = std::process::Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([library.as_os_str(), source.as_os_str()])
-        .arg("-ldl")
-        .status()
-        .unwrap();
-    assert!(compiled.success());
-    let none = syncs(&bench, &library, "");
-    let five = syncs(&bench, &library, "for i in 0..5 { h.run([\"true\"]); }");
-    let readings = syncs(&bench, &library, "for i in 0..5 { h.probe([\"true\"]); }");
+    let library = sync_log(&bench);
+    let syncs = |body: &str| {
+        syncs(
+            &bench,
+            &library,
+            &format!("let h = host(\"localhost\");\n{body}"),
+            &[],
+        )
+    };
+    let none = syncs("");
+    let five = syncs("for i in 0..5 { h.run([\"true\"]); }");
+    let readings = syncs("for i in 0..5 { h.probe([\"true\"]); }");
     assert!(five - none <= 10, "{} syncs for five commands", five - none);
     // A second without a commit writes what is noted, on a slow machine as well.
     assert!(
         readings - none <= 4,
         "{} syncs for five readings",
         readings - none
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn branches_that_run_at_once_share_their_commits() {
+    let bench = Bench::new();
+    let library = sync_log(&bench);
+    let lab = ["--lab", bench::LAB, "--parallel", "8"];
+    let body = |parallel: usize| {
+        format!(
+            "let items = [1, 2, 3, 4, 5, 6, 7, 8];\n\
+             each(items, #{{ parallel: {parallel} }}, |i| {{ for n in 0..5 {{ host(\"k3s-agent-1\").run([\"true\"]); }} }});"
+        )
+    };
+    let in_turn = syncs(&bench, &library, &body(1), &lab);
+    let at_once = syncs(&bench, &library, &body(8), &lab);
+    // Forty commands: two commits each in turn; at once nearly eight share one.
+    assert!(in_turn >= 80, "{in_turn} syncs in turn");
+    assert!(
+        at_once <= in_turn / 2,
+        "{at_once} syncs at once, {in_turn} in turn"
     );
 }

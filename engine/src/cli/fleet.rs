@@ -196,6 +196,15 @@ impl ObservingFleet for RealObserving {
         Ok(observer)
     }
 
+    fn expect(&self, targets: &[Target]) {
+        // A host that is a node may be reached in another way, which is known only when it is asked.
+        let hosts = targets
+            .iter()
+            .filter(|target| self.parts.node(target).is_none());
+        let hosts: Vec<Target> = hosts.cloned().collect();
+        self.parts.hosts.expect(&hosts);
+    }
+
     fn cluster_observer(&self) -> Result<Arc<dyn ClusterObserver>, TransportError> {
         Ok(self.reader()?)
     }

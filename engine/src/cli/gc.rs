@@ -95,8 +95,7 @@ fn of_run(
         return Ok(());
     }
     let secrets = Arc::new(Secrets::new());
-    let (journal, records) = Journal::open(&state.run(run), secrets.clone())?;
-    let known = history(&records)?;
+    let (journal, known) = Journal::open_history(&state.run(run), secrets.clone())?;
     let ground = Ground::survey(place(&journal, known.header())?, labs(global)?)?;
     let temporaries: Vec<(ObjectRef, String)> = known
         .temporaries()

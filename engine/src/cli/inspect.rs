@@ -35,7 +35,7 @@ pub fn begun(state: &StateDirectory, run: &RunId) -> Result<Vec<Stored>, Problem
 
 /// Whether the run has a journal with records, be it damaged; without one, nothing was done and nothing is to be shown.
 pub fn has_begun(state: &StateDirectory, run: &RunId) -> bool {
-    !matches!(Journal::read_begun(&state.run(run)), Err(error) if error.is_without_beginning())
+    !matches!(Journal::read_first(&state.run(run)), Err(error) if error.is_without_beginning())
 }
 
 /// Lists the runs.

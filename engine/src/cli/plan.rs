@@ -202,7 +202,11 @@ fn refused(path: &Path, differences: &[Difference]) -> Problem {
 /// Says what the plan had and the run, come to its end, did not do.
 pub fn left_out(plan: &BoundPlan, ledger: &Ledger, announcer: &Announcer) {
     let done = |key: &crate::model::OperationKey| {
-        ledger.entry(key).is_some_and(|entry| match &entry.state {
+        // What cannot be read is not claimed to be left out.
+        let Ok(entry) = ledger.entry(key) else {
+            return true;
+        };
+        entry.is_some_and(|entry| match &entry.state {
             EntryState::Finished { result, .. } => {
                 matches!(result, OutcomeResult::Value { changed: true, .. })
             }

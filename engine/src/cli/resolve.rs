@@ -6,28 +6,21 @@ use super::console::Console;
 use super::problem::Problem;
 use super::resume::open;
 use super::run::state;
-use crate::journal::{Ending, EntryState, OutcomeResult, Record, SessionKind};
+use crate::journal::{Ending, Kept as _, Record, SessionKind, Standing};
 use crate::report::Diagnostic;
 
 /// Records the decision.
 pub fn resolve(resolve: &args::Resolve, global: &Global, console: &Console) -> Result<u8, Problem> {
     let state = state(global)?;
     let run = state.find(resolve.run.as_str())?;
-    let opened = open(&state, &run, SessionKind::Resume)?;
-    let entry = opened.history.by_id(&resolve.operation).ok_or_else(|| {
+    let opened = open(&state, &run, SessionKind::Resume, |_| Ok(()))?;
+    let trace = opened.history.by_id(&resolve.operation).ok_or_else(|| {
         Problem::usage(
             Diagnostic::error(format!("run {run} has no operation {}", resolve.operation))
                 .help(format!("runbook status {run} names what is open")),
         )
     })?;
-    let open_question = matches!(
-        &entry.state,
-        EntryState::InFlight
-            | EntryState::Finished {
-                result: OutcomeResult::Failed(_),
-                ..
-            }
-    );
+    let open_question = matches!(trace.standing(), Standing::InFlight | Standing::Failed);
     if !open_question {
         return Err(Problem::usage(
             Diagnostic::error(format!(

@@ -12,15 +12,13 @@ use super::inspect::has_begun;
 use super::plan_file::BoundPlan;
 use super::prepare;
 use super::problem::{Problem, UNDECIDED};
-use super::run::{
-    Prepared, Work, history, labs, pinned, program, session_of, session_started, state,
-};
+use super::run::{Prepared, Work, labs, pinned, program, session_of, session_started, state};
 use super::runtime::runtime;
 use super::session;
 use crate::executor::{Alignment, Announcer, Asker, DryRun, Edited, Executor, Ledger};
 use crate::journal::{
     Ending, Entry, EntryState, History, Journal, Record, RunHeader, RunLock, SessionKind,
-    SourceText, StateDirectory, Stored,
+    SourceText, StateDirectory, Trace,
 };
 use crate::model::{OperationId, RunId, Secrets};
 use crate::operation::{Class, Question, QuestionKind};
@@ -32,29 +30,38 @@ use crate::transport::Cancel;
 pub struct Opened {
     /// The journal.
     pub journal: Journal,
-    /// Its records when it was opened.
-    pub records: Vec<Stored>,
     /// The history.
-    pub history: History,
+    pub history: History<Trace>,
     /// The secrets of this session.
     pub secrets: Arc<Secrets>,
     /// Held as long as the session works on the run.
     pub locks: [RunLock; 2],
 }
 
-/// Opens a run for a further session.
-pub fn open(state: &StateDirectory, run: &RunId, kind: SessionKind) -> Result<Opened, Problem> {
+impl Opened {
+    /// Everything that is recorded of its operations, in the order of their first records.
+    pub fn entries(&self) -> Result<Vec<Entry>, Problem> {
+        let recall = |seq| self.journal.record(seq);
+        let entries = self.history.entries().map(|trace| trace.entry(&recall));
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+}
+
+/// Opens a run for a further session, if `allowed` has nothing against its history.
+pub fn open(
+    state: &StateDirectory,
+    run: &RunId,
+    kind: SessionKind,
+    allowed: impl FnOnce(&History<Trace>) -> Result<(), Problem>,
+) -> Result<Opened, Problem> {
     let own = state.lock(&format!("run {run}"), &format!("run {run} by {}", who()))?;
     let secrets = Arc::new(Secrets::new());
-    let (journal, mut records) = Journal::open(&state.run(run), secrets.clone())?;
-    let epoch = history(&records)?.epoch() + 1;
-    let scope = history(&records)?.header().scope.clone();
-    let shared = state.lock(&scope, &format!("run {run} by {}", who()))?;
-    records.push(journal.commit(session_started(kind, epoch))?);
-    let history = history(&records)?;
+    let (journal, mut history) = Journal::open_history(&state.run(run), secrets.clone())?;
+    allowed(&history)?;
+    let shared = state.lock(&history.header().scope, &format!("run {run} by {}", who()))?;
+    history.apply(&journal.commit(session_started(kind, history.epoch() + 1))?)?;
     Ok(Opened {
         journal,
-        records,
         history,
         secrets,
         locks: [own, shared],
@@ -104,18 +111,18 @@ pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Resu
         Some(run) => state.find(run.as_str())?,
         None => newest_unfinished(&state)?,
     };
-    refuse_finished(&state, &run)?;
-    let opened = open(&state, &run, SessionKind::Resume)?;
+    let opened = open(&state, &run, SessionKind::Resume, |history| {
+        refuse_finished(history, &run)
+    })?;
     let mut prepared = prepared(&opened, global, console)?;
     let asker = Answers::new(&resume.talk, console);
-    let before: Vec<OperationId> = last_failed(&opened.records);
+    let before: Vec<OperationId> = opened.history.failed().to_vec();
     let plan = BoundPlan::of(&opened.journal, opened.history.header())?;
     let Opened {
         journal,
         history,
         secrets,
         locks: _locks,
-        ..
     } = opened;
     let ledger = Arc::new(Ledger::new(journal, history, secrets));
     retry_failed(&ledger, &before, console)?;
@@ -135,12 +142,6 @@ pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Resu
     .go(&resume.talk, console)
 }
 
-/// What is recorded of a run, if that can be read.
-fn told(state: &StateDirectory, run: &RunId) -> Option<History> {
-    let records = Journal::read(&state.run(run)).ok()?;
-    History::from_records(&records).ok()
-}
-
 fn newest_unfinished(state: &StateDirectory) -> Result<RunId, Problem> {
     let over = |ending: Option<Ending>| {
         matches!(
@@ -153,7 +154,7 @@ fn newest_unfinished(state: &StateDirectory) -> Result<RunId, Problem> {
         .into_iter()
         .rev()
         .find(|run| {
-            has_begun(state, run) && !over(told(state, run).and_then(|history| history.ending()))
+            has_begun(state, run) && !over(Journal::read_ending(&state.run(run)).ok().flatten())
         })
         .ok_or_else(|| {
             Problem::usage(
@@ -163,10 +164,7 @@ fn newest_unfinished(state: &StateDirectory) -> Result<RunId, Problem> {
         })
 }
 
-fn refuse_finished(state: &StateDirectory, run: &RunId) -> Result<(), Problem> {
-    let Some(history) = told(state, run) else {
-        return Ok(());
-    };
+fn refuse_finished(history: &History<Trace>, run: &RunId) -> Result<(), Problem> {
     let (what, next) = match history.ending() {
         Some(Ending::Done | Ending::Finished) => {
             ("came to its end: there is nothing to resume", "show")
@@ -184,24 +182,13 @@ fn refuse_finished(state: &StateDirectory, run: &RunId) -> Result<(), Problem> {
     ))
 }
 
-/// The operations whose failure ended the last session before this one.
-fn last_failed(records: &[Stored]) -> Vec<OperationId> {
-    let ended = records
-        .iter()
-        .rev()
-        .find_map(|stored| match &stored.record {
-            Record::Ended { failed, .. } => Some(failed.clone()),
-            _ => None,
-        });
-    ended.unwrap_or_default()
-}
-
 /// What failed may be tried again, if trying again is harmless; a command that ran and failed is a person's to judge.
 fn retry_failed(ledger: &Ledger, failed: &[OperationId], console: &Console) -> Result<(), Problem> {
-    let entries: Vec<Entry> = failed
+    let entries = failed
         .iter()
-        .filter_map(|id| ledger.history().by_id(id).cloned())
-        .collect();
+        .filter_map(|id| ledger.entry_of(id).transpose())
+        .collect::<Result<Vec<Entry>, _>>()
+        .map_err(failed_journal)?;
     let unsettled = |entry: &&Entry| {
         matches!(
             &entry.state,
@@ -278,9 +265,10 @@ fn accept_edit(
         eprintln!("replayed up to: {failure}");
         edited.stopped();
     }
-    let (alignment, orphans) = (edited.alignment(), edited.orphans());
+    let orphans = edited.orphans().map_err(failed_journal)?;
+    let alignment = edited.alignment();
     console.print(&summary(&alignment, &orphans));
-    refuse_unseen(&edited.unseen())?;
+    refuse_unseen(&edited.unseen().map_err(failed_journal)?)?;
     let question = Question {
         text: format!(
             "Go on with the edited script ({} orphaned effects stay as they are)?",

@@ -17,10 +17,11 @@ use super::session::{self, Opening};
 use super::{answers, plan, prepare};
 use crate::executor::{Announcer, Executor, Ledger, Live, Replay};
 use crate::journal::{
-    BlobId, EntryState, History, Journal, Parameter, Record, RunHeader, SessionKind, SourceText,
-    StateDirectory, Stored,
+    BlobId, History, Journal, Kept as _, Parameter, Record, RunHeader, SessionKind, SourceText,
+    Standing, StateDirectory, Stored, Trace,
 };
 use crate::model::{RunId, Secrets};
+use crate::operation::Class;
 use crate::report::Diagnostic;
 use crate::script::{Header, Program, ScriptEnd, Session, SessionParts, SourceSet};
 use crate::transport::{ActingFleet, Cancel};
@@ -133,7 +134,7 @@ pub fn live(
     header.plan = plan.as_ref().map(|plan| plan.store(&journal));
     let mut records = vec![journal.commit(Record::RunStarted(Box::new(header)))?];
     records.push(journal.commit(session_started(SessionKind::Run, 1))?);
-    let history = History::from_records(&records)?;
+    let history = History::folded(&records)?;
     let ledger = Arc::new(Ledger::new(journal, history, secrets));
     let work = Work {
         prepared,
@@ -218,19 +219,23 @@ impl Work {
 /// record that closes the run: a kill in between repeats this on resume, while a closed run is never resumed.
 pub fn forget_markers(fleet: &dyn ActingFleet, ledger: &Ledger, announcer: &Announcer) {
     let mut by_target: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    let entries: Vec<_> = ledger.history().entries().cloned().collect();
-    for entry in entries {
-        // What nobody knows the outcome of keeps its markers: without them the target would say that it never ran.
-        if matches!(entry.state, EntryState::InFlight) {
-            continue;
-        }
+    // What nobody knows the outcome of keeps its markers: without them the target would say that it never ran.
+    let settled = |trace: &Trace| {
+        matches!(trace.class(), Class::Command | Class::Change)
+            && trace.standing() != Standing::InFlight
+    };
+    let read = ledger.each_entry(settled, |entry| {
         let markers = ledger.markers(&entry);
         if !markers.is_empty() {
             by_target
-                .entry(entry.intent.target.clone())
+                .entry(entry.intent.target)
                 .or_default()
                 .extend(markers);
         }
+    });
+    if let Err(failure) = read {
+        announcer.warn(&format!("the markers of finished commands stay: {failure}"));
+        return;
     }
     for (target, markers) in by_target {
         if let Err(error) = fleet

@@ -15,7 +15,7 @@ use super::secrets::SecretsOfUser;
 use super::session::{self, Opening};
 use crate::executor::undo::{Restore, ScriptedUndo, UndoItem, UndoMode, UndoStep, plan, scope};
 use crate::executor::{Announcer, Asker, Executor, Ledger, Live, Replay};
-use crate::journal::{Ending, EntryState, OutcomeResult, Record, SessionKind};
+use crate::journal::{Ending, Entry, Kept as _, Record, SessionKind, Standing, StepEntry};
 use crate::operation::{
     Action, Affects, Call, Failure, Question, QuestionKind, RunCommand, Telling,
 };
@@ -33,8 +33,12 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
     if undo.dry_run {
         return preview(undo, &state, &run, console);
     }
-    let opened = open(&state, &run, SessionKind::Undo)?;
-    let items = items(&opened.history, undo.to.as_deref())?;
+    let opened = open(&state, &run, SessionKind::Undo, |_| Ok(()))?;
+    let items = items(
+        &opened.entries()?,
+        &opened.history.steps,
+        undo.to.as_deref(),
+    )?;
     console.print(&listing(&items));
     let asker = Arc::new(Answers::approvals(undo.yes, console));
     let question = Question {
@@ -54,7 +58,6 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
         history,
         secrets,
         locks: _locks,
-        ..
     } = opened;
     let ledger = Arc::new(Ledger::new(journal, history, secrets));
     retry_stuck(&ledger)?;
@@ -142,25 +145,29 @@ fn preview(
 ) -> Result<u8, Problem> {
     let records = super::inspect::begun(state, run)?;
     let history = super::run::history(&records)?;
-    console.print(&listing(&items(&history, undo.to.as_deref())?));
+    let entries: Vec<Entry> = history.entries().cloned().collect();
+    let items = items(&entries, &history.steps, undo.to.as_deref())?;
+    console.print(&listing(&items));
     Ok(0)
 }
 
 /// What is to be put back; with `to`, from the beginning of that step on.
-fn items(history: &crate::journal::History, to: Option<&str>) -> Result<Vec<UndoItem>, Problem> {
+fn items(
+    entries: &[Entry],
+    steps: &[StepEntry],
+    to: Option<&str>,
+) -> Result<Vec<UndoItem>, Problem> {
     let from = match to {
         None => 0,
         Some(title) => {
-            let inside =
-                |entry: &&crate::journal::Entry| entry.intent.scope.steps().contains(&title);
-            history
-                .entries()
+            let inside = |entry: &&Entry| entry.intent.scope.steps().contains(&title);
+            entries
+                .iter()
                 .filter(inside)
                 .map(|entry| entry.seq)
                 .min()
                 .ok_or_else(|| {
-                    let titles: Vec<&str> = history
-                        .steps
+                    let titles: Vec<&str> = steps
                         .iter()
                         .filter_map(|step| step.path.steps().last().copied())
                         .collect();
@@ -178,7 +185,7 @@ fn items(history: &crate::journal::History, to: Option<&str>) -> Result<Vec<Undo
                 })?
         }
     };
-    Ok(plan(history, from))
+    Ok(plan(entries, from))
 }
 
 fn listing(items: &[UndoItem]) -> String {
@@ -204,20 +211,10 @@ fn listing(items: &[UndoItem]) -> String {
 fn retry_stuck(ledger: &Ledger) -> Result<(), Problem> {
     let failed: Vec<_> = {
         let history = ledger.history();
-        let stuck = |entry: &&crate::journal::Entry| {
-            entry.intent.undoes.is_some()
-                && matches!(
-                    &entry.state,
-                    EntryState::Finished {
-                        result: OutcomeResult::Failed(_),
-                        ..
-                    }
-                )
-        };
         history
             .entries()
-            .filter(stuck)
-            .map(|entry| entry.intent.id.clone())
+            .filter(|trace| trace.undoes() && trace.standing() == Standing::Failed)
+            .map(|trace| trace.id().clone())
             .collect()
     };
     if failed.is_empty() {
@@ -310,7 +307,7 @@ impl Work<'_> {
 
     fn bound(&self, item: &UndoItem) -> Option<BoundUndo<'_>> {
         // After an edit a key may mean another operation than the one that once had it.
-        let owner = self.ledger.entry(&item.key)?.intent.id;
+        let owner = self.ledger.history().entry(&item.key)?.id().clone();
         if owner != item.id {
             return None;
         }

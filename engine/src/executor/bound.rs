@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::journal::{EntryState, OutcomeResult, Record};
+use crate::journal::{Record, Standing};
 use crate::model::{Image, OperationKey, ScopePath, Secrets, Target, Unknown, Value};
 use crate::operation::{
     Action, Call, Change, Failure, Question, QuestionKind, Report, Undecided, image_diff,
@@ -195,18 +195,14 @@ impl Live {
             target: Target::Run,
             action: Action::Ask(&question),
         };
-        let entry = self.ledger.entry(&asked.key);
-        if let Some(EntryState::Finished {
-            result: OutcomeResult::Value { .. },
-            ..
-        }) = entry.as_ref().map(|entry| &entry.state)
-        {
+        let standing = self.ledger.standing(&asked.key);
+        if standing == Some(Standing::Succeeded) {
             return Ok(());
         }
         let attempt = self.ledger.next_attempt(&asked.key);
         let intent = self.ledger.intent(&asked, attempt);
         let id = intent.id.clone();
-        if entry.is_none_or(|entry| entry.state != EntryState::InFlight) {
+        if standing.is_none_or(|standing| standing != Standing::InFlight) {
             self.ledger.commit(Record::Intent(Box::new(intent)))?;
         }
         if let Some(detail) = &objection.detail {

@@ -384,6 +384,10 @@ impl Executor for DryRun {
         1
     }
 
+    fn expect(&self, targets: &[Target]) {
+        self.overlay.expect(targets);
+    }
+
     fn pause(&self, _: Duration) -> bool {
         true
     }

@@ -1,7 +1,7 @@
 //! An edited script against the record: replayed without effects, to say which recorded operations it reuses, which
 //! are new, and which it no longer has (M2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::Executor;
 use super::dry_run::DryRun;
 use super::ledger::Ledger;
 use super::replay::{compare, recorded};
-use crate::journal::{Entry, EntryState};
+use crate::journal::{Entry, EntryState, Kept as _, Trace};
 use crate::model::{OperationId, OperationKey, RunId, ScopePath, Value};
 use crate::operation::{Call, Class, Failure};
 use crate::report::PlanNote;
@@ -30,6 +30,8 @@ pub struct Edited {
     state: Mutex<(Alignment, BTreeSet<OperationId>)>,
     /// Where the plan ended before its time.
     ended: Mutex<Vec<ScopePath>>,
+    /// The recorded operations by their scopes, once they are asked for; the record does not grow meanwhile.
+    scopes: Mutex<Option<HashMap<ScopePath, Vec<OperationId>>>>,
 }
 
 impl Edited {
@@ -40,6 +42,7 @@ impl Edited {
             plan,
             state: Mutex::default(),
             ended: Mutex::default(),
+            scopes: Mutex::default(),
         }
     }
 
@@ -53,32 +56,26 @@ impl Edited {
     }
 
     /// Recorded operations that had an effect, or may have had, and that the edited script no longer has.
-    pub fn orphans(&self) -> Vec<Entry> {
+    pub fn orphans(&self) -> Result<Vec<Entry>, Failure> {
         let reused: BTreeSet<OperationId> = self.alignment().reused.into_values().collect();
-        let history = self.ledger.history();
-        let effect = |entry: &&Entry| {
-            matches!(
-                entry.intent.class,
-                Class::Change | Class::Command | Class::Ask
-            )
+        let effect = |trace: &Trace| {
+            let effect = matches!(trace.class(), Class::Change | Class::Command | Class::Ask);
+            effect && !reused.contains(trace.id())
         };
-        history
-            .entries()
-            .filter(effect)
-            .filter(|entry| !reused.contains(&entry.intent.id))
-            .cloned()
-            .collect()
+        let mut orphans = Vec::new();
+        self.ledger
+            .each_entry(effect, |entry| orphans.push(entry))?;
+        Ok(orphans)
     }
 
     /// Recorded commands of which nobody can say whether the edited script still has them, because what comes before
     /// decides by a value that is not known yet. Going on would run them again.
-    pub fn unseen(&self) -> Vec<Entry> {
+    pub fn unseen(&self) -> Result<Vec<Entry>, Failure> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let behind = |entry: &Entry| ended.iter().any(|path| path.contains(&entry.intent.scope));
-        self.orphans()
-            .into_iter()
-            .filter(|entry| entry.intent.class == Class::Command && behind(entry))
-            .collect()
+        let mut orphans = self.orphans()?;
+        orphans.retain(|entry| entry.intent.class == Class::Command && behind(entry));
+        Ok(orphans)
     }
 
     /// The evaluation stopped before the script's end: everything behind is unseen.
@@ -89,21 +86,38 @@ impl Edited {
 
     /// The recorded operation that is the same as this call: under the same key, else the next one in the same scope
     /// that nothing else has claimed. Changed arguments never match.
-    fn matching(&self, call: &Call<'_>, used: &BTreeSet<OperationId>) -> Option<Entry> {
+    fn matching(
+        &self,
+        call: &Call<'_>,
+        used: &BTreeSet<OperationId>,
+    ) -> Result<Option<Entry>, Failure> {
         let same = |entry: &Entry| {
             !used.contains(&entry.intent.id) && compare(&self.ledger, call, &entry.intent).is_ok()
         };
-        if let Some(entry) = self.ledger.entry(&call.key).filter(same) {
-            return Some(entry);
+        if let Some(entry) = self.ledger.entry(&call.key)?.filter(same) {
+            return Ok(Some(entry));
         }
-        let history = self.ledger.history();
-        let candidates: Vec<Entry> = history
-            .entries()
-            .filter(|entry| entry.intent.scope == call.scope)
-            .cloned()
-            .collect();
-        drop(history);
-        candidates.into_iter().find(same)
+        for id in self.recorded_in(&call.scope)? {
+            if let Some(entry) = self.ledger.entry_of(&id)?.filter(same) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The recorded operations of a scope, in their order.
+    fn recorded_in(&self, scope: &ScopePath) -> Result<Vec<OperationId>, Failure> {
+        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        if scopes.is_none() {
+            let mut found: HashMap<ScopePath, Vec<OperationId>> = HashMap::new();
+            self.ledger.each_entry(
+                |_| true,
+                |Entry { intent, .. }| found.entry(intent.scope).or_default().push(intent.id),
+            )?;
+            *scopes = Some(found);
+        }
+        let found = scopes.as_ref().and_then(|scopes| scopes.get(scope));
+        Ok(found.cloned().unwrap_or_default())
     }
 }
 
@@ -122,7 +136,8 @@ impl Executor for Edited {
 
     // Names of what is recorded: a word whose object is named by its operation must ask for the same one again.
     fn name_of(&self, key: &OperationKey) -> Option<OperationId> {
-        self.ledger.entry(key).map(|entry| entry.intent.id)
+        let history = self.ledger.history();
+        history.entry(key).map(|trace| trace.id().clone())
     }
 
     fn run_id(&self) -> Option<RunId> {
@@ -131,7 +146,7 @@ impl Executor for Edited {
 
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(entry) = self.matching(call, &state.1) else {
+        let Some(entry) = self.matching(call, &state.1)? else {
             let line = format!(
                 "{} {} {}",
                 call.action.kind(),

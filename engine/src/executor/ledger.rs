@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::journal::{
-    BlobId, ChangeIntent, Entry, EntryState, History, Intent, Journal, JournalError, Outcome,
-    OutcomeResult, Record, RecordedFailure,
+    BlobId, ChangeIntent, Entry, History, Intent, Journal, JournalError, Kept as _, Outcome,
+    OutcomeResult, Record, RecordedFailure, Standing, Trace,
 };
 use crate::model::{Image, OperationId, OperationKey, RunId, Secrets, Subject, Value};
 use crate::operation::{Action, Call, Change, Class, Failure, Report, kept};
@@ -17,7 +17,7 @@ const ARGUMENTS_SHOWN: usize = 8 << 10;
 pub struct Ledger {
     run: RunId,
     journal: Journal,
-    history: Mutex<History>,
+    history: Mutex<History<Trace>>,
     waiting: Mutex<std::collections::BTreeMap<u64, crate::journal::Stored>>,
     secrets: Arc<Secrets>,
     seed: [u8; 32],
@@ -34,7 +34,7 @@ impl From<JournalError> for Failure {
 
 impl Ledger {
     /// The ledger of an open run.
-    pub fn new(journal: Journal, history: History, secrets: Arc<Secrets>) -> Self {
+    pub fn new(journal: Journal, history: History<Trace>, secrets: Arc<Secrets>) -> Self {
         let header = history.header();
         Self {
             run: header.run.clone(),
@@ -69,33 +69,60 @@ impl Ledger {
     }
 
     /// The history, as it is now.
-    pub fn history(&self) -> MutexGuard<'_, History> {
+    pub fn history(&self) -> MutexGuard<'_, History<Trace>> {
         // History is changed by one call that checks before it changes, so a panic elsewhere leaves it whole.
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is recorded under a key.
-    pub fn entry(&self, key: &OperationKey) -> Option<Entry> {
-        self.history().entry(key).cloned()
+    pub fn entry(&self, key: &OperationKey) -> Result<Option<Entry>, Failure> {
+        let trace = self.history().entry(key).cloned();
+        trace.map(|trace| self.recalled(&trace)).transpose()
+    }
+
+    /// What is recorded of an operation, by its name.
+    pub fn entry_of(&self, id: &OperationId) -> Result<Option<Entry>, Failure> {
+        let trace = self.history().by_id(id).cloned();
+        trace.map(|trace| self.recalled(&trace)).transpose()
+    }
+
+    /// What is recorded of the operations that `wanted` picks, in the order of their first records, one at a time.
+    pub fn each_entry(
+        &self,
+        wanted: impl Fn(&Trace) -> bool,
+        mut take: impl FnMut(Entry),
+    ) -> Result<(), Failure> {
+        let picked = |trace: &&Trace| wanted(trace);
+        // Not held while records are read: other branches go on.
+        let traces: Vec<Trace> = self.history().entries().filter(picked).cloned().collect();
+        for trace in traces {
+            take(self.recalled(&trace)?);
+        }
+        Ok(())
+    }
+
+    /// What became of the operation under a key; none if it is new.
+    pub fn standing(&self, key: &OperationKey) -> Option<Standing> {
+        self.history().entry(key).map(Trace::standing)
+    }
+
+    fn recalled(&self, trace: &Trace) -> Result<Entry, Failure> {
+        Ok(trace.entry(&|seq| self.journal.record(seq))?)
     }
 
     /// The operations below a step whose recorded result is a failure.
-    pub fn failed_below(&self, path: &crate::model::ScopePath) -> Vec<OperationId> {
-        let failed = |entry: &&Entry| {
-            let failed = matches!(
-                &entry.state,
-                EntryState::Finished {
-                    result: OutcomeResult::Failed(_),
-                    ..
-                }
-            );
-            failed && path.contains(&entry.intent.scope)
-        };
-        self.history()
-            .entries()
-            .filter(failed)
-            .map(|entry| entry.intent.id.clone())
-            .collect()
+    pub fn failed_below(
+        &self,
+        path: &crate::model::ScopePath,
+    ) -> Result<Vec<OperationId>, Failure> {
+        let mut below = Vec::new();
+        let failed = |trace: &Trace| trace.standing() == Standing::Failed;
+        self.each_entry(failed, |entry| {
+            if path.contains(&entry.intent.scope) {
+                below.push(entry.intent.id);
+            }
+        })?;
+        Ok(below)
     }
 
     /// A number for a command inside a change: unique among all sessions of the run.
@@ -190,7 +217,7 @@ impl Ledger {
     pub fn id(&self, key: &OperationKey) -> OperationId {
         let history = self.history();
         match history.entry(key) {
-            Some(entry) => entry.intent.id.clone(),
+            Some(trace) => trace.id().clone(),
             None => OperationId::derive(&self.run, history.edition(), key),
         }
     }
@@ -204,10 +231,13 @@ impl Ledger {
 
     /// The attempt that comes next under a key.
     pub fn next_attempt(&self, key: &OperationKey) -> u32 {
-        self.entry(key).map_or(1, |entry| match entry.state {
-            EntryState::InFlight => entry.attempt,
-            _ => entry.attempt + 1,
-        })
+        let history = self.history();
+        history
+            .entry(key)
+            .map_or(1, |trace| match trace.standing() {
+                Standing::InFlight => trace.attempt(),
+                _ => trace.attempt() + 1,
+            })
     }
 
     /// Stores both images of a change.

@@ -169,8 +169,8 @@ impl Live {
         let id = intent.id.clone();
         if self
             .ledger
-            .entry(&call.key)
-            .is_none_or(|entry| entry.state != crate::journal::EntryState::InFlight)
+            .standing(&call.key)
+            .is_none_or(|standing| standing != crate::journal::Standing::InFlight)
         {
             self.ledger.commit(Record::Intent(Box::new(intent)))?;
         }
@@ -306,7 +306,7 @@ impl Executor for Live {
             self.asker.after_failure(path, failure)
         });
         if decision == AfterFailure::Retry {
-            let operations = self.ledger.failed_below(path);
+            let operations = self.ledger.failed_below(path)?;
             let (by, why) = (self.asker.who(), "retry of a failed step".to_owned());
             self.ledger.commit(Record::Retried {
                 operations,

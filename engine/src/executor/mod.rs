@@ -134,6 +134,13 @@ pub trait Executor: Send + Sync {
         self.behind().map_or(1, |behind| behind.parallel(asked))
     }
 
+    /// Branches on these targets come next, in turn, which the script would let run at once.
+    fn expect(&self, targets: &[Target]) {
+        if let Some(behind) = self.behind() {
+            behind.expect(targets);
+        }
+    }
+
     /// The cluster's API, to look up what a script's words mean.
     fn cluster(&self) -> Result<std::sync::Arc<dyn crate::transport::ClusterObserver>, Failure> {
         let behind = self.behind().ok_or(Failure::Interrupted)?;

@@ -193,6 +193,10 @@ impl ObservingFleet for Overlay {
         }))
     }
 
+    fn expect(&self, targets: &[Target]) {
+        self.fleet.expect(targets);
+    }
+
     fn cluster_observer(&self) -> Result<Arc<dyn ClusterObserver>, TransportError> {
         let inner = self.fleet.cluster_observer()?;
         Ok(Arc::new(OverlayCluster {

@@ -107,7 +107,7 @@ impl<E: Executor + Recover> Executor for Replay<E> {
     }
 
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        let Some(entry) = self.ledger.entry(&call.key) else {
+        let Some(entry) = self.ledger.entry(&call.key)? else {
             return self.inner.perform(call);
         };
         compare(&self.ledger, call, &entry.intent)?;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Executor;
 use super::ledger::Ledger;
 use super::replay::{compare, recorded};
-use crate::journal::{ChangeIntent, Entry, EntryState, History, OutcomeResult};
+use crate::journal::{ChangeIntent, Entry, EntryState, OutcomeResult};
 use crate::model::{
     Image, OperationId, OperationKey, RunId, ScopePath, Segment, Subject, Target, Value,
 };
@@ -47,11 +47,8 @@ pub enum UndoStep {
 }
 
 /// What there is to undo, last effect first. `from` is the journal's place from which on things are undone.
-pub fn plan(history: &History, from: u64) -> Vec<UndoItem> {
-    let mut entries: Vec<&Entry> = history
-        .entries()
-        .filter(|entry| entry.seq >= from)
-        .collect();
+pub fn plan(entries: &[Entry], from: u64) -> Vec<UndoItem> {
+    let mut entries: Vec<&Entry> = entries.iter().filter(|entry| entry.seq >= from).collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
     entries
         .into_iter()
@@ -283,7 +280,7 @@ impl<E: Executor> Executor for UndoMode<E> {
         }
         let entry = self
             .ledger
-            .entry(&call.key)
+            .entry(&call.key)?
             .ok_or_else(Self::end_of_record)?;
         compare(&self.ledger, call, &entry.intent)?;
         match &entry.state {

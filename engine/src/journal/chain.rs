@@ -52,7 +52,43 @@ impl Row {
 
     /// Whether the row is what was written after the row with the hash `previous`.
     pub fn follows(&self, previous: Hash) -> bool {
-        self.hash == link(previous, self.seq, &self.at, &self.body)
+        self.borrowed().follows(previous)
+    }
+
+    /// The row, seen where it lies.
+    pub fn borrowed(&self) -> RowRef<'_> {
+        RowRef {
+            seq: self.seq,
+            at: &self.at,
+            body: &self.body,
+            hash: self.hash,
+        }
+    }
+}
+
+/// A row seen where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RowRef<'row> {
+    pub seq: u64,
+    pub at: &'row str,
+    pub body: &'row str,
+    pub hash: Hash,
+}
+
+impl RowRef<'_> {
+    /// Whether the row is what was written after the row with the hash `previous`.
+    pub fn follows(&self, previous: Hash) -> bool {
+        self.hash == link(previous, self.seq, self.at, self.body)
+    }
+
+    /// A copy to keep.
+    pub fn to_row(self) -> Row {
+        Row {
+            seq: self.seq,
+            at: self.at.to_owned(),
+            body: self.body.to_owned(),
+            hash: self.hash,
+        }
     }
 }
 
@@ -111,6 +147,11 @@ impl StoredBlob {
     /// Whether the text is the one that the id names.
     pub fn is_intact(&self) -> bool {
         self.id == Self::id_of(&self.text)
+    }
+
+    /// The hash that its name is, if it is intact.
+    pub fn hash(&self) -> Hash {
+        Hash::from_hex(self.id.0.as_bytes()).unwrap_or(ORIGIN)
     }
 
     fn id_of(text: &str) -> BlobId {

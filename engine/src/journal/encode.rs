@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::chain::{BlobForm, Row, StoredBlob};
+use super::chain::{BlobForm, Row, RowRef, StoredBlob};
 use super::{Intent, JournalError, Record, Stored};
 use crate::model::Secrets;
 
@@ -25,8 +25,15 @@ pub(super) fn record_text(record: &Record, secrets: &Secrets) -> String {
 
 /// The record of a row, as its writer saw it if `secrets` are known.
 pub(super) fn stored(row: &Row, secrets: &Secrets) -> Result<Stored, JournalError> {
+    read(row.borrowed(), secrets)
+}
+
+/// The same, of a row that is seen where it lies.
+pub(super) fn read(row: RowRef<'_>, secrets: &Secrets) -> Result<Stored, JournalError> {
     let illegal = |what: String| JournalError::Illegal { seq: row.seq, what };
-    let body = secrets.reveal_json(&row.body);
+    #[cfg(test)]
+    READ.set(READ.get() + 1);
+    let body = secrets.reveal_json(row.body);
     Ok(Stored {
         seq: row.seq,
         at: row
@@ -36,6 +43,12 @@ pub(super) fn stored(row: &Row, secrets: &Secrets) -> Result<Stored, JournalErro
         record: serde_json::from_str(&body)
             .map_err(|error| illegal(format!("it cannot be read ({error})")))?,
     })
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many records this thread has read: what opening and replay pay for each operation.
+    pub(super) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// The blob as it is stored.

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
-
+use super::kept::{Kept, Place, Standing, Word};
 use super::{
-    Ending, Entry, EntryState, Intent, JournalError, Outcome, OutcomeResult, Record, RunHeader,
-    SessionEntry, SourceText, StepEntry, StepStatus, Stored,
+    Ending, Entry, Intent, JournalError, Outcome, OutcomeResult, Record, RunHeader, SessionEntry,
+    SourceText, StepEntry, StepStatus, Stored,
 };
 use crate::model::{ObjectRef, OperationId, OperationKey, ScopePath, SourcePosition};
 
-/// The state of a run, folded from its records.
+/// The state of a run, folded from its records. `K` is what is kept of each operation: all of it ([`Entry`]), or
+/// only where it stands in the journal ([`Trace`](super::Trace)).
 #[derive(Clone, Debug, PartialEq)]
-pub struct History {
+pub struct History<K = Entry> {
     /// Every process that worked on the run, oldest first.
     pub sessions: Vec<SessionEntry>,
     /// Every step that was entered, in the order in which it first was.
@@ -20,37 +20,60 @@ pub struct History {
     header: RunHeader,
     edition: u32,
     sources: Vec<SourceText>,
-    entries: Vec<Entry>,
-    by_id: HashMap<OperationId, usize>,
-    by_key: HashMap<OperationKey, usize>,
+    entries: Vec<K>,
+    by_id: HashMap<Name, u32>,
+    by_key: HashMap<Name, u32>,
+    by_path: HashMap<ScopePath, usize>,
     temporaries: BTreeMap<ObjectRef, String>,
+    failed: Vec<OperationId>,
     last: u64,
 }
 
-/// Where and when a record stands.
-#[derive(Clone, Copy)]
-struct Place {
-    seq: u64,
-    at: Timestamp,
+/// A name of any length in 16 bytes, by which it is found.
+type Name = [u8; 16];
+
+fn name(text: &str) -> Name {
+    let hash = blake3::hash(text.as_bytes());
+    *hash.as_bytes().first_chunk().expect("a hash has 32 bytes")
 }
 
 impl History {
-    /// Folds all records of a journal.
+    /// Folds all records of a journal, and keeps everything.
     ///
     /// # Errors
     /// If a record cannot follow those before it, or the first is not the run's start.
     pub fn from_records(records: &[Stored]) -> Result<Self, JournalError> {
-        let illegal = |what: &str| JournalError::Illegal {
+        Self::folded(records)
+    }
+}
+
+impl<K: Kept> History<K> {
+    /// Folds all records of a journal.
+    ///
+    /// # Errors
+    /// If a record cannot follow those before it, or the first is not the run's start.
+    pub fn folded(records: &[Stored]) -> Result<Self, JournalError> {
+        let (first, rest) = records.split_first().ok_or_else(|| JournalError::Illegal {
             seq: 1,
-            what: what.to_owned(),
-        };
-        let (first, rest) = records
-            .split_first()
-            .ok_or_else(|| illegal("there are no records"))?;
+            what: "there are no records".to_owned(),
+        })?;
+        let mut history = Self::begun(first)?;
+        rest.iter().try_for_each(|stored| history.apply(stored))?;
+        Ok(history)
+    }
+
+    /// The history whose first record this is.
+    ///
+    /// # Errors
+    /// If it is not the run's start.
+    pub fn begun(first: &Stored) -> Result<Self, JournalError> {
         let Record::RunStarted(header) = &first.record else {
-            return Err(illegal("the first record must be the start of the run"));
+            return Err(JournalError::Illegal {
+                seq: 1,
+                what: "the first record must be the start of the run".to_owned(),
+            });
         };
-        let mut history = Self {
+        Ok(Self {
             sessions: Vec::new(),
             steps: Vec::new(),
             header: (**header).clone(),
@@ -59,11 +82,11 @@ impl History {
             entries: Vec::new(),
             by_id: HashMap::new(),
             by_key: HashMap::new(),
+            by_path: HashMap::new(),
             temporaries: BTreeMap::new(),
+            failed: Vec::new(),
             last: first.seq,
-        };
-        rest.iter().try_for_each(|stored| history.apply(stored))?;
-        Ok(history)
+        })
     }
 
     /// Adds the next record. On an error the history is as before.
@@ -83,15 +106,8 @@ impl History {
                 Ok(())
             }
             Record::StepEnded { path, status } => self.step_ended(place, path, *status),
-            Record::Observed { intent, result } => self.intent(
-                place,
-                intent,
-                EntryState::Finished {
-                    result: result.clone(),
-                    recovered: None,
-                },
-            ),
-            Record::Intent(intent) => self.intent(place, intent, EntryState::InFlight),
+            Record::Observed { intent, result } => self.intent(place, intent, Some(result)),
+            Record::Intent(intent) => self.intent(place, intent, None),
             Record::Outcome(outcome) => self.outcome(place, outcome),
             Record::Retried {
                 operations,
@@ -119,7 +135,7 @@ impl History {
                 self.temporaries.remove(object);
                 Ok(())
             }
-            Record::Ended { ending, .. } => self.ended(place, *ending),
+            Record::Ended { ending, failed, .. } => self.ended(place, *ending, failed),
         }?;
         self.last = stored.seq;
         Ok(())
@@ -146,18 +162,20 @@ impl History {
     }
 
     /// The operation that has this key in the accepted script.
-    pub fn entry(&self, key: &OperationKey) -> Option<&Entry> {
-        self.by_key.get(key).map(|place| &self.entries[*place])
+    pub fn entry(&self, key: &OperationKey) -> Option<&K> {
+        let index = self.by_key.get(&name(&key.0))?;
+        Some(&self.entries[*index as usize])
     }
 
     /// Every operation, orphaned ones too, in the order of their first records.
-    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &K> {
         self.entries.iter()
     }
 
     /// The operation with this name, orphaned or not.
-    pub fn by_id(&self, id: &OperationId) -> Option<&Entry> {
-        self.by_id.get(id).map(|place| &self.entries[*place])
+    pub fn by_id(&self, id: &OperationId) -> Option<&K> {
+        let index = self.by_id.get(&name(id.as_str()))?;
+        Some(&self.entries[*index as usize])
     }
 
     /// How the latest session ended; none if it still runs or died.
@@ -167,11 +185,14 @@ impl History {
             .and_then(|session| session.ended.map(|(ending, _)| ending))
     }
 
+    /// The operations whose failure ended the latest session that ended in an orderly way.
+    pub fn failed(&self) -> &[OperationId] {
+        &self.failed
+    }
+
     /// Whether something of it was put back, or may have been: what is recorded of it is then no longer so.
     pub fn undo_began(&self) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| entry.intent.undoes.is_some())
+        self.entries.iter().any(K::undoes)
     }
 
     /// Temporary objects that may still be there, with what they are.
@@ -212,19 +233,20 @@ impl History {
     }
 
     fn step_started(&mut self, place: Place, path: &ScopePath, source: Option<&SourcePosition>) {
-        match self.steps.iter_mut().find(|step| step.path == *path) {
+        if let Some(index) = self.by_path.get(path) {
             // A resumed run walks through its steps again.
-            Some(step) => {
-                step.ended = None;
-                step.source = source.cloned();
-            }
-            None => self.steps.push(StepEntry {
-                path: path.clone(),
-                source: source.cloned(),
-                started: place.at,
-                ended: None,
-            }),
+            let step = &mut self.steps[*index];
+            step.ended = None;
+            step.source = source.cloned();
+            return;
         }
+        self.by_path.insert(path.clone(), self.steps.len());
+        self.steps.push(StepEntry {
+            path: path.clone(),
+            source: source.cloned(),
+            started: place.at,
+            ended: None,
+        });
     }
 
     fn step_ended(
@@ -233,10 +255,10 @@ impl History {
         path: &ScopePath,
         status: StepStatus,
     ) -> Result<(), JournalError> {
-        let step = self.steps.iter_mut().find(|step| step.path == *path);
-        let step = step
+        let index = self.by_path.get(path).copied();
+        let index = index
             .ok_or_else(|| place.illegal(format!("step {path} is left, but was never entered")))?;
-        step.ended = Some((status, place.at));
+        self.steps[index].ended = Some((status, place.at));
         Ok(())
     }
 
@@ -244,35 +266,32 @@ impl History {
         &mut self,
         place: Place,
         intent: &Intent,
-        state: EntryState,
+        result: Option<&OutcomeResult>,
     ) -> Result<(), JournalError> {
-        let Some(index) = self.by_id.get(&intent.id).copied() else {
-            return self.first_intent(place, intent, state);
+        let Some(index) = self.by_id.get(&name(intent.id.as_str())).copied() else {
+            return self.first_intent(place, intent, result);
         };
-        let entry = &mut self.entries[index];
+        let entry = &mut self.entries[index as usize];
         // An attempt without outcome may be followed by the next: the target has proven that it never ran.
-        let open = matches!(
-            entry.state,
-            EntryState::Retryable { .. } | EntryState::InFlight
-        );
+        let open = matches!(entry.standing(), Standing::Retryable | Standing::InFlight);
         if !open {
             let what = format!(
                 "{} is started again after attempt {} was settled, and nobody said retry",
-                intent.id, entry.attempt
+                intent.id,
+                entry.attempt()
             );
             return Err(place.illegal(what));
         }
-        if intent.attempt != entry.attempt.saturating_add(1) {
+        if intent.attempt != entry.attempt().saturating_add(1) {
             let what = format!(
                 "attempt {} of {} does not follow attempt {}",
-                intent.attempt, intent.id, entry.attempt
+                intent.attempt,
+                intent.id,
+                entry.attempt()
             );
             return Err(place.illegal(what));
         }
-        entry.intent = intent.clone();
-        entry.attempt = intent.attempt;
-        entry.state = state;
-        entry.touch(place);
+        entry.attempted(place, intent, result);
         Ok(())
     }
 
@@ -280,7 +299,7 @@ impl History {
         &mut self,
         place: Place,
         intent: &Intent,
-        state: EntryState,
+        result: Option<&OutcomeResult>,
     ) -> Result<(), JournalError> {
         if intent.attempt != 1 {
             let what = format!(
@@ -290,43 +309,31 @@ impl History {
             return Err(place.illegal(what));
         }
         if let Some(other) = self.entry(&intent.key) {
-            let what = format!("{} and {} have one key", intent.id, other.intent.id);
+            let what = format!("{} and {} have one key", intent.id, other.id());
             return Err(place.illegal(what));
         }
         if let Some(undone) = &intent.undoes {
             self.index(place, undone)?;
         }
-        let index = self.entries.len();
-        self.by_id.insert(intent.id.clone(), index);
-        self.by_key.insert(intent.key.clone(), index);
-        self.entries.push(Entry {
-            intent: intent.clone(),
-            attempt: 1,
-            state,
-            seq: place.seq,
-            at: place.at,
-            last_seq: place.seq,
-            last_at: place.at,
-            orphaned: false,
-        });
+        let index = u32::try_from(self.entries.len())
+            .map_err(|_| place.illegal("a run has at most 4,294,967,295 operations"))?;
+        self.by_id.insert(name(intent.id.as_str()), index);
+        self.by_key.insert(name(&intent.key.0), index);
+        self.entries.push(K::begun(place, intent, result));
         Ok(())
     }
 
     fn outcome(&mut self, place: Place, outcome: &Outcome) -> Result<(), JournalError> {
         let index = self.index(place, &outcome.id)?;
         let entry = &mut self.entries[index];
-        if outcome.attempt != entry.attempt || entry.state != EntryState::InFlight {
+        if outcome.attempt != entry.attempt() || entry.standing() != Standing::InFlight {
             let what = format!(
                 "an outcome of attempt {} of {}, which has none open",
                 outcome.attempt, outcome.id
             );
             return Err(place.illegal(what));
         }
-        entry.state = EntryState::Finished {
-            result: outcome.result.clone(),
-            recovered: outcome.recovered.clone(),
-        };
-        entry.touch(place);
+        entry.settled(place, &outcome.result, outcome.recovered.as_ref());
         Ok(())
     }
 
@@ -339,7 +346,7 @@ impl History {
     ) -> Result<(), JournalError> {
         let indexes = operations.iter().map(|id| self.index(place, id));
         for index in indexes.collect::<Result<Vec<_>, _>>()? {
-            self.entries[index].retry(by, why);
+            self.entries[index].decided(Standing::Retryable, word(by, why));
         }
         Ok(())
     }
@@ -354,22 +361,16 @@ impl History {
     ) -> Result<(), JournalError> {
         let index = self.index(place, id)?;
         let entry = &mut self.entries[index];
-        if matches!(
-            entry.state,
-            EntryState::Finished {
-                result: OutcomeResult::Value { .. },
-                ..
-            }
-        ) {
+        if entry.standing() == Standing::Succeeded {
             return Err(place.illegal(format!("{id} is decided, but it finished")));
         }
-        let (by, why) = (by.to_owned(), why.to_owned());
-        match decision {
-            "done" => entry.state = EntryState::ResolvedDone { by, why },
-            "retry" => entry.retry(&by, &why),
-            "abort" => entry.state = EntryState::Aborted { by, why },
+        let standing = match decision {
+            "done" => Standing::Done,
+            "retry" => Standing::Retryable,
+            "abort" => Standing::Aborted,
             other => return Err(place.illegal(format!("there is no decision {other:?}"))),
-        }
+        };
+        entry.decided(standing, word(by, why));
         Ok(())
     }
 
@@ -392,59 +393,44 @@ impl History {
         // Undo operations belong to no script: an edit leaves their keys alone.
         let entries = &self.entries;
         self.by_key
-            .retain(|_, index| entries[*index].intent.undoes.is_some());
+            .retain(|_, index| entries[*index as usize].undoes());
         for (key, index) in kept {
-            self.entries[index].intent.key = key.clone();
-            self.entries[index].orphaned = false;
-            self.by_key.insert(key.clone(), index);
+            self.entries[index].edited(Some(key));
+            self.by_key.insert(name(&key.0), index as u32);
         }
         for index in gone {
-            self.entries[index].orphaned = true;
+            self.entries[index].edited(None);
         }
         self.edition = edition;
         self.sources = sources.to_vec();
         Ok(())
     }
 
-    fn ended(&mut self, place: Place, ending: Ending) -> Result<(), JournalError> {
+    fn ended(
+        &mut self,
+        place: Place,
+        ending: Ending,
+        failed: &[OperationId],
+    ) -> Result<(), JournalError> {
         let session = self.sessions.last_mut();
         let session = session.ok_or_else(|| place.illegal("it ends, but nobody began"))?;
         session.ended = Some((ending, place.at));
+        self.failed = failed.to_vec();
         Ok(())
     }
 
     fn index(&self, place: Place, id: &OperationId) -> Result<usize, JournalError> {
-        let index = self.by_id.get(id).copied();
-        index.ok_or_else(|| place.illegal(format!("operation {id} was never started")))
+        let index = self.by_id.get(&name(id.as_str())).copied();
+        index
+            .map(|index| index as usize)
+            .ok_or_else(|| place.illegal(format!("operation {id} was never started")))
     }
 }
 
-impl Entry {
-    fn touch(&mut self, place: Place) {
-        self.last_seq = place.seq;
-        self.last_at = place.at;
-    }
-
-    fn retry(&mut self, by: &str, why: &str) {
-        let previous = match &self.state {
-            EntryState::Finished { result, .. } => Some(result.clone()),
-            EntryState::Retryable { previous, .. } => previous.clone(),
-            _ => None,
-        };
-        self.state = EntryState::Retryable {
-            previous,
-            by: by.to_owned(),
-            why: why.to_owned(),
-        };
-    }
-}
-
-impl Place {
-    fn illegal(self, what: impl Into<String>) -> JournalError {
-        JournalError::Illegal {
-            seq: self.seq,
-            what: what.into(),
-        }
+fn word(by: &str, why: &str) -> Word {
+    Word {
+        by: by.to_owned(),
+        why: why.to_owned(),
     }
 }
 

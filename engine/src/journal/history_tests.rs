@@ -1,3 +1,6 @@
+use jiff::Timestamp;
+
+use super::super::EntryState;
 use super::super::testing::*;
 use super::*;
 

@@ -4,48 +4,106 @@
 //! hides none of the others. A mirror that is ahead of the database proves that confirmed records were
 //! lost; one that is behind is normal, because it is synced only now and then.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
-use super::chain::{BlobForm, Row, StoredBlob};
+use super::JournalError;
+use super::chain::{BlobForm, ORIGIN, Row, RowRef, StoredBlob};
 use super::private::{check_private, private_file, sync_directory};
-use super::{BlobId, JournalError};
 
 /// A line. Bodies and blobs are strings, not nested JSON, so that their bytes are exactly those hashed.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Line {
+enum Line<'text> {
     Row {
         seq: u64,
-        at: String,
-        previous: String,
-        hash: String,
-        body: String,
+        #[serde(borrow)]
+        at: Cow<'text, str>,
+        #[serde(borrow)]
+        previous: Cow<'text, str>,
+        #[serde(borrow)]
+        hash: Cow<'text, str>,
+        #[serde(borrow)]
+        body: Cow<'text, str>,
     },
     Blob {
-        id: String,
-        form: String,
-        text: String,
+        #[serde(borrow)]
+        id: Cow<'text, str>,
+        #[serde(borrow)]
+        form: Cow<'text, str>,
+        #[serde(borrow)]
+        text: Cow<'text, str>,
     },
+}
+
+/// What a line proves by itself.
+enum Proven<'line> {
+    Row(RowRef<'line>),
+    Blob(BlobForm, Hash, &'line str),
+}
+
+/// Takes what the lines of a mirror prove.
+pub(super) trait Reader: Default {
+    /// A row that proves itself.
+    fn row(&mut self, row: RowRef<'_>);
+    /// A blob that proves itself, with the hash of its text, which is its name.
+    fn blob(&mut self, form: BlobForm, hash: Hash, text: &str);
 }
 
 /// What a mirror holds.
 #[derive(Debug, Default)]
-pub(super) struct MirrorContent {
-    /// Rows that prove themselves, with the hash that they are chained to.
-    pub rows: Vec<(Hash, Row)>,
-    /// Blobs that prove themselves.
-    pub blobs: Vec<StoredBlob>,
+pub(super) struct MirrorContent<R = Proofs> {
+    /// What its lines prove.
+    pub proven: R,
+    /// The last row's place; 0 without rows.
+    pub last: u64,
     /// Lines that are torn or damaged.
     pub damaged: usize,
     /// How many of them stand behind the last row.
     pub damaged_at_end: usize,
     /// Whether the last line has no end, as after a crash in the midst of an append.
     pub torn: bool,
+}
+
+/// Hashes only: a row's covers its place, time, text and everything before it, a blob's its text.
+#[derive(Debug, Default)]
+pub(super) struct Proofs {
+    /// Places and hashes of rows.
+    pub rows: Vec<(u64, Hash)>,
+    /// Names and forms of blobs.
+    pub blobs: Vec<(Hash, BlobForm)>,
+}
+
+/// Everything.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    pub rows: Vec<Row>,
+    pub blobs: Vec<StoredBlob>,
+}
+
+impl Reader for Proofs {
+    fn row(&mut self, row: RowRef<'_>) {
+        self.rows.push((row.seq, row.hash));
+    }
+
+    fn blob(&mut self, form: BlobForm, hash: Hash, _: &str) {
+        self.blobs.push((hash, form));
+    }
+}
+
+impl Reader for Copies {
+    fn row(&mut self, row: RowRef<'_>) {
+        self.rows.push(row.to_row());
+    }
+
+    fn blob(&mut self, form: BlobForm, _: Hash, text: &str) {
+        self.blobs.push(StoredBlob::new(form, text.to_owned()));
+    }
 }
 
 /// The mirror, open for appending.
@@ -84,119 +142,187 @@ impl Mirror {
     }
 }
 
-/// Reads a mirror; a missing one is empty.
-pub(super) fn read(path: &Path) -> Result<MirrorContent, JournalError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(JournalError::io("read", path)(error)),
-    };
-    let mut content = MirrorContent {
-        torn: bytes.last().is_some_and(|byte| *byte != b'\n'),
-        ..MirrorContent::default()
-    };
-    for line in bytes.split(|byte| *byte == b'\n') {
-        let rows = content.rows.len();
-        if !line.is_empty() && !content.take(line) {
-            content.damaged += 1;
-            content.damaged_at_end += 1;
-        } else if content.rows.len() > rows {
-            content.damaged_at_end = 0;
-        }
-    }
-    Ok(content)
+/// A mirror as it was at one moment: what is appended later is not read.
+pub(super) struct Moment {
+    path: PathBuf,
+    lines: Option<io::Take<BufReader<File>>>,
 }
 
-/// Replaces the mirror by one of the given lines, at once or not at all.
-pub(super) fn rewrite(path: &Path, lines: &str) -> Result<(), JournalError> {
+/// Opens a mirror for reading; a missing one is empty.
+pub(super) fn at_this_moment(path: &Path) -> Result<Moment, JournalError> {
+    let open = || -> io::Result<_> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let length = file.metadata()?.len();
+        Ok(Some(BufReader::with_capacity(256 << 10, file).take(length)))
+    };
+    Ok(Moment {
+        path: path.to_owned(),
+        lines: open().map_err(JournalError::io("read", path))?,
+    })
+}
+
+impl Moment {
+    /// Reads all of it.
+    pub fn read<R: Reader>(self) -> Result<MirrorContent<R>, JournalError> {
+        let mut content = MirrorContent::default();
+        let Some(mut lines) = self.lines else {
+            return Ok(content);
+        };
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = lines
+                .read_until(b'\n', &mut line)
+                .map_err(JournalError::io("read", &self.path))?;
+            if length == 0 {
+                return Ok(content);
+            }
+            content.torn = line.last() != Some(&b'\n');
+            if !content.torn {
+                line.pop();
+            }
+            if !line.is_empty() {
+                content.take(&line);
+            }
+        }
+    }
+}
+
+/// Reads a mirror; a missing one is empty.
+pub(super) fn read<R: Reader>(path: &Path) -> Result<MirrorContent<R>, JournalError> {
+    at_this_moment(path)?.read()
+}
+
+/// Replaces the mirror by one of the lines that `write` gives, at once or not at all.
+pub(super) fn rewrite(
+    path: &Path,
+    write: impl FnOnce(&mut Rewriting) -> Result<(), JournalError>,
+) -> Result<(), JournalError> {
     let fresh = path.with_extension("jsonl.fresh");
     let mut options = private_file();
-    let mut file = options
+    let file = options
         .write(true)
         .create(true)
         .truncate(true)
         .open(&fresh)
         .map_err(JournalError::io("create", &fresh))?;
-    file.write_all(lines.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(JournalError::io("write", &fresh))?;
+    let mut rewriting = Rewriting {
+        file: BufWriter::with_capacity(256 << 10, file),
+        path: fresh.clone(),
+        previous: ORIGIN,
+    };
+    write(&mut rewriting)?;
+    rewriting.finish()?;
     fs::rename(&fresh, path).map_err(JournalError::io("replace", path))?;
     sync_directory(path.parent().expect("a mirror lies in a directory"))
 }
 
-impl MirrorContent {
-    /// The last row's place; 0 without rows.
-    pub fn last(&self) -> u64 {
-        self.rows.iter().map(|(_, row)| row.seq).max().unwrap_or(0)
+/// A mirror that is being written anew.
+pub(super) struct Rewriting {
+    file: BufWriter<File>,
+    path: PathBuf,
+    previous: Hash,
+}
+
+impl Rewriting {
+    /// The next row.
+    pub fn row(&mut self, row: RowRef<'_>) -> Result<(), JournalError> {
+        let line = row_line(self.previous, row);
+        self.previous = row.hash;
+        self.write(&line)
     }
 
+    /// The next blob.
+    pub fn blob(&mut self, blob: &StoredBlob) -> Result<(), JournalError> {
+        self.write(&blob_line(blob))
+    }
+
+    fn write(&mut self, line: &str) -> Result<(), JournalError> {
+        let written = self.file.write_all(line.as_bytes());
+        written.map_err(JournalError::io("write", &self.path))
+    }
+
+    fn finish(mut self) -> Result<(), JournalError> {
+        let path = self.path;
+        self.file
+            .flush()
+            .and_then(|()| self.file.get_ref().sync_all())
+            .map_err(JournalError::io("write", &path))
+    }
+}
+
+impl<R: Reader> MirrorContent<R> {
     /// Takes a line in, if it proves itself.
-    fn take(&mut self, line: &[u8]) -> bool {
-        match serde_json::from_slice(line) {
-            Ok(Line::Row {
+    fn take(&mut self, line: &[u8]) {
+        let line = serde_json::from_slice::<Line<'_>>(line);
+        match line.as_ref().ok().and_then(Line::proven) {
+            Some(Proven::Row(row)) => {
+                self.last = self.last.max(row.seq);
+                self.damaged_at_end = 0;
+                self.proven.row(row);
+            }
+            Some(Proven::Blob(form, hash, text)) => self.proven.blob(form, hash, text),
+            None => {
+                self.damaged += 1;
+                self.damaged_at_end += 1;
+            }
+        }
+    }
+}
+
+impl Line<'_> {
+    fn proven(&self) -> Option<Proven<'_>> {
+        match self {
+            Line::Row {
                 seq,
                 at,
                 previous,
                 hash,
                 body,
-            }) => {
-                let (Ok(previous), Ok(hash)) = (Hash::from_hex(previous), Hash::from_hex(hash))
-                else {
-                    return false;
-                };
-                let row = Row {
-                    seq,
+            } => {
+                let previous = Hash::from_hex(previous.as_bytes()).ok()?;
+                let row = RowRef {
+                    seq: *seq,
                     at,
                     body,
-                    hash,
+                    hash: Hash::from_hex(hash.as_bytes()).ok()?,
                 };
-                let proven = row.follows(previous);
-                if proven {
-                    self.rows.push((previous, row));
-                }
-                proven
+                row.follows(previous).then_some(Proven::Row(row))
             }
-            Ok(Line::Blob { id, form, text }) => {
-                let Some(form) = BlobForm::parse(&form) else {
-                    return false;
-                };
-                let blob = StoredBlob {
-                    id: BlobId(id),
-                    form,
-                    text,
-                };
-                let proven = blob.is_intact();
-                if proven {
-                    self.blobs.push(blob);
-                }
-                proven
+            Line::Blob { id, form, text } => {
+                let form = BlobForm::parse(form)?;
+                let hash = blake3::hash(text.as_bytes());
+                let proven = hash.to_hex().as_str() == id;
+                proven.then_some(Proven::Blob(form, hash, text))
             }
-            Err(_) => false,
         }
     }
 }
 
 /// The line of a row that is chained to `previous`.
-pub(super) fn row_line(previous: Hash, row: &Row) -> String {
+pub(super) fn row_line(previous: Hash, row: RowRef<'_>) -> String {
     written(&Line::Row {
         seq: row.seq,
-        at: row.at.clone(),
-        previous: previous.to_hex().to_string(),
-        hash: row.hash.to_hex().to_string(),
-        body: row.body.clone(),
+        at: row.at.into(),
+        previous: previous.to_hex().as_str().into(),
+        hash: row.hash.to_hex().as_str().into(),
+        body: row.body.into(),
     })
 }
 
 /// The line of a blob.
 pub(super) fn blob_line(blob: &StoredBlob) -> String {
     written(&Line::Blob {
-        id: blob.id.0.clone(),
-        form: blob.form.as_str().to_owned(),
-        text: blob.text.clone(),
+        id: blob.id.0.as_str().into(),
+        form: blob.form.as_str().into(),
+        text: blob.text.as_str().into(),
     })
 }
 
-fn written(line: &Line) -> String {
+fn written(line: &Line<'_>) -> String {
     let mut text = serde_json::to_string(line).expect("strings and numbers have a JSON form");
     text.push('\n');
     text

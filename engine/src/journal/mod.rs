@@ -6,8 +6,10 @@ mod database;
 mod encode;
 mod entry;
 mod error;
+mod fold;
 mod fresh;
 mod history;
+mod kept;
 mod layout;
 mod lock;
 mod log_damage;
@@ -15,6 +17,7 @@ mod look;
 mod migrate;
 mod mirror;
 mod private;
+mod recall;
 mod record;
 mod remains;
 mod repair;
@@ -22,6 +25,7 @@ mod salvage;
 mod shown;
 mod state_directory;
 mod store;
+mod trace;
 mod verify;
 mod writer;
 
@@ -30,6 +34,7 @@ pub use database::SCHEMA;
 pub use entry::{Entry, EntryState, SessionEntry, StepEntry};
 pub use error::JournalError;
 pub use history::History;
+pub use kept::{Kept, Standing};
 pub use lock::RunLock;
 pub use record::{
     BlobId, ChangeIntent, Ending, Intent, Outcome, OutcomeResult, Parameter, Record,
@@ -40,8 +45,11 @@ pub use salvage::{Diagnosis, diagnose};
 pub use shown::Shown;
 pub use state_directory::{RunDirectory, StateDirectory};
 pub use store::Journal;
+pub use trace::Trace;
 pub use verify::{Verification, verify};
 
+#[cfg(test)]
+mod recall_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

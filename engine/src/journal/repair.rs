@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::chain::{ORIGIN, Row};
 use super::database::Database;
+use super::look::steady;
 use super::private::{check_local, check_private, create_directory, private_file, sync_directory};
 use super::salvage::{self, Salvage};
-use super::verify::{Content, verify};
+use super::verify::{Checked, rewrite_mirror, verify};
 use super::{
     Diagnosis, Ending, History, JournalError, Record, RunDirectory, SessionKind, encode, layout,
     mirror,
@@ -61,10 +62,9 @@ pub fn repair(directory: &RunDirectory, operator: &str) -> Result<Repair, Journa
 }
 
 fn repair_mirror(directory: &RunDirectory) -> Result<Repair, JournalError> {
-    let mirror = mirror::read(&layout::mirror(directory))?;
-    let content = Content::checked(directory, &mirror)?;
+    Checked::<()>::of(directory, &Secrets::new())?;
     let kept = keep(directory)?;
-    mirror::rewrite(&layout::mirror(directory), &content.mirror_lines())?;
+    steady(directory, |database| rewrite_mirror(directory, database))?;
     Ok(Repair::Mirror { kept })
 }
 
@@ -85,11 +85,13 @@ fn repair_all(directory: &RunDirectory, operator: &str) -> Result<Repair, Journa
         rows.push(Row::chained(head, seq, Timestamp::now(), body));
     }
     let kept = keep(directory)?;
-    let content = Content { rows, blobs };
     // The mirror first: a database that is ahead of it is what a crash leaves, the other way round is a loss.
     // Should this process die in between, the next repair finds these very records in the mirror.
-    mirror::rewrite(&layout::mirror(directory), &content.mirror_lines())?;
-    Database::create(directory, &content.rows, &content.blobs)?;
+    mirror::rewrite(&layout::mirror(directory), |mirror| {
+        blobs.iter().try_for_each(|blob| mirror.blob(blob))?;
+        rows.iter().try_for_each(|row| mirror.row(row.borrowed()))
+    })?;
+    Database::create(directory, &rows, &blobs)?;
     verify(directory)?;
     Ok(if found.lost == 0 {
         Repair::Restored { found, kept }

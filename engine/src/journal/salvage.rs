@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::chain::{ORIGIN, Row, StoredBlob};
-use super::mirror::{self, MirrorContent};
+use super::mirror::{self, Copies, MirrorContent};
 use super::remains::{Remains, remains};
 use super::verify::{record_of, references};
 use super::{BlobId, JournalError, RunDirectory, layout};
@@ -40,19 +40,19 @@ pub fn diagnose(directory: &RunDirectory) -> Result<Diagnosis, JournalError> {
 
 /// Collects what can be proven.
 pub(super) fn collect(directory: &RunDirectory) -> Result<Salvage, JournalError> {
-    let mirror = mirror::read(&layout::mirror(directory))?;
+    let mirror: MirrorContent<Copies> = mirror::read(&layout::mirror(directory))?;
     let remains = [layout::database(directory), layout::ready(directory)]
         .iter()
         .map(|path| remains(path))
         .collect::<Result<Vec<_>, _>>()?;
     let mut blobs = BTreeMap::new();
     let intact = remains.iter().flat_map(|remains| &remains.blobs);
-    for blob in intact.chain(&mirror.blobs) {
+    for blob in intact.chain(&mirror.proven.blobs) {
         blobs.entry(blob.id.clone()).or_insert_with(|| blob.clone());
     }
     let mut candidates: BTreeMap<u64, Vec<&Row>> = BTreeMap::new();
     let stored = remains.iter().flat_map(|remains| &remains.rows);
-    for row in stored.clone().chain(mirror.rows.iter().map(|(_, row)| row)) {
+    for row in stored.clone().chain(&mirror.proven.rows) {
         let same = candidates.entry(row.seq).or_default();
         if !same.contains(&row) {
             same.push(row);
@@ -110,11 +110,11 @@ fn chain(
 fn lost(
     rows: &[Row],
     candidates: &BTreeMap<u64, Vec<&Row>>,
-    mirror: &MirrorContent,
+    mirror: &MirrorContent<Copies>,
     remains: &[Remains],
 ) -> u64 {
     let proven = rows.len() as u64;
-    let mirrored = mirror.last().saturating_sub(proven);
+    let mirrored = mirror.last.saturating_sub(proven);
     // A row of the database alone may have a damaged number: it counts as one, whatever it says.
     let proven_rows: BTreeSet<&Row> = rows.iter().collect();
     let unproven = candidates
@@ -124,7 +124,7 @@ fn lost(
     // Behind the last row of the mirror stands a line that nobody can read. A whole database would have its
     // row or blob; a damaged one proves nothing.
     let whole = remains.iter().any(|remains| remains.whole);
-    let unread = mirror.damaged_at_end > 0 && mirror.last() >= proven && !whole;
+    let unread = mirror.damaged_at_end > 0 && mirror.last >= proven && !whole;
     // Every transaction that the log lost held a record; the mirror may have some of them.
     let logged = remains.iter().map(|remains| {
         let restored = proven.saturating_sub(remains.rows.len() as u64);

@@ -9,12 +9,17 @@ use jiff::Timestamp;
 
 use super::crash::{Blackout, Crash, CrashPoint};
 use super::database::Database;
+use super::fold::Fold;
 use super::look::{mirror_has_content, steady};
-use super::mirror::{self, Mirror};
+use super::mirror::Mirror;
 use super::private::{check_local, check_private, create_directory};
-use super::verify::{Content, chained_rows};
+use super::recall::Recall;
+use super::verify::{Checked, Content, chained, rewrite_mirror};
 use super::writer::{Message, NewRow, Shared, Writer};
-use super::{BlobId, JournalError, Record, RunDirectory, Stored, encode, fresh, layout, migrate};
+use super::{
+    BlobId, Ending, History, JournalError, Record, RunDirectory, Stored, Trace, encode, fresh,
+    layout, migrate,
+};
 use crate::model::Secrets;
 
 /// The durable record of one run, open for writing. Clones write to the same journal; when the last one is
@@ -29,6 +34,7 @@ struct Inner {
     secrets: Arc<Secrets>,
     shared: Arc<Shared>,
     queue: Mutex<Queue>,
+    recall: Mutex<Option<Recall>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -82,6 +88,20 @@ impl Journal {
         Self::open_until(directory, secrets, crash)
     }
 
+    /// The same, with the history of the records instead of them: for runs of any length.
+    pub fn open_history(
+        directory: &RunDirectory,
+        secrets: Arc<Secrets>,
+    ) -> Result<(Self, History<Trace>), JournalError> {
+        let crash = Crash::Kill(CrashPoint::from_environment());
+        let (journal, history) =
+            Self::open_until::<Option<History<Trace>>>(directory, secrets, crash)?;
+        Ok((
+            journal,
+            history.expect("a journal without records does not open"),
+        ))
+    }
+
     /// Like [`Journal::open`], for a simulated engine that may be switched off.
     pub fn open_simulated(
         directory: &RunDirectory,
@@ -91,56 +111,82 @@ impl Journal {
         Self::open_until(directory, secrets, Crash::Blackout(blackout))
     }
 
-    fn open_until(
+    fn open_until<F: Fold + Default>(
         directory: &RunDirectory,
         secrets: Arc<Secrets>,
         crash: Crash,
-    ) -> Result<(Self, Vec<Stored>), JournalError> {
+    ) -> Result<(Self, F), JournalError> {
         let path = layout::database(directory);
         check_private(directory.path())?;
         check_local(directory.path())?;
         // Everything is checked before anything is moved or written.
-        let mirror = mirror::read(&layout::mirror(directory))?;
-        let content = Content::checked(directory, &mirror)?;
+        let checked = Checked::<F>::of(directory, &secrets)?;
         fresh::settle(directory)?;
         check_private(&path)?;
         let unclosed = fresh::is_needed(directory);
         if unclosed {
             fresh::copy(directory, Database::open_read_only(&path)?)?;
         }
-        if unclosed || !content.is_mirrored(&mirror) {
-            mirror::rewrite(&layout::mirror(directory), &content.mirror_lines())?;
-        }
+        let mirrored = checked.is_mirrored();
+        let content = checked.content;
         let mut database = Database::open(&path)?;
-        migrate::bring_up(directory, &mut database, migrate::STEPS)?;
-        // What was copied is read once more: it is what the run goes on with.
-        let rows = chained_rows(&path, &database)?;
-        if rows != content.rows {
+        let old = migrate::bring_up(directory, &mut database, migrate::STEPS)?;
+        let same = match unclosed || old {
+            // What was copied is read once more: it is what the run goes on with.
+            true => {
+                chained(&path, &database, |_| Ok(()))? == content.hashes
+                    && database.count_blobs()? == content.blobs.len() as u64
+            }
+            false => last_is(&database, &content)?,
+        };
+        if !same {
             return Err(JournalError::corrupt(
                 &path,
                 "it changed while it was opened; another process writes to it",
             ));
         }
-        let records = rows.iter().map(|row| encode::stored(row, &secrets));
-        let records = records.collect::<Result<Vec<_>, _>>()?;
-        if records.is_empty() {
+        if unclosed || !mirrored {
+            rewrite_mirror(directory, &database)?;
+        }
+        if content.hashes.is_empty() {
             return Err(JournalError::NeverStarted(path));
         }
         Ok((
-            Self::start(directory, secrets, database, &content.rows, crash)?,
-            records,
+            Self::start(directory, secrets, database, &content.hashes, crash)?,
+            content.folded,
         ))
     }
 
     /// The records of a run, with its secrets hidden, also while another process writes them.
     pub fn read(directory: &RunDirectory) -> Result<Vec<Stored>, JournalError> {
-        let rows = steady(directory, |database| {
-            chained_rows(&layout::database(directory), database)
-        })?;
         let unknown = Secrets::new();
-        rows.iter()
-            .map(|row| encode::stored(row, &unknown))
-            .collect()
+        steady(directory, |database| {
+            let mut records = Vec::new();
+            chained(&layout::database(directory), database, |row| {
+                records.push(encode::read(row, &unknown)?);
+                Ok(())
+            })?;
+            Ok(records)
+        })
+    }
+
+    /// How the latest session ended, by a look at the end of the journal only; none if it still runs or died.
+    pub fn read_ending(directory: &RunDirectory) -> Result<Option<Ending>, JournalError> {
+        let unknown = Secrets::new();
+        steady(directory, |database| {
+            let mut ending = None;
+            database.last_bodies(|body| {
+                match serde_json::from_str(&unknown.reveal_json(body)) {
+                    Ok(Record::Ended { ending: found, .. }) => {
+                        ending = Some(found);
+                        false
+                    }
+                    Ok(Record::SessionStarted { .. }) => false,
+                    _ => true,
+                }
+            })?;
+            Ok(ending)
+        })
     }
 
     /// The same, of a run that has begun.
@@ -148,9 +194,31 @@ impl Journal {
     /// # Errors
     /// Also if there is no record: [`JournalError::NeverStarted`], or damage if the mirror knows of records.
     pub fn read_begun(directory: &RunDirectory) -> Result<Vec<Stored>, JournalError> {
+        Self::begun(directory, Self::read)
+    }
+
+    /// The first record of a run that has begun; what follows is not looked at.
+    pub fn read_first(directory: &RunDirectory) -> Result<Vec<Stored>, JournalError> {
+        Self::begun(directory, |directory| {
+            let unknown = Secrets::new();
+            steady(directory, |database| {
+                let mut records = Vec::new();
+                database.each_row(1..=1, |row| {
+                    records.push(encode::read(row, &unknown)?);
+                    Ok(())
+                })?;
+                Ok(records)
+            })
+        })
+    }
+
+    fn begun(
+        directory: &RunDirectory,
+        read: impl FnOnce(&RunDirectory) -> Result<Vec<Stored>, JournalError>,
+    ) -> Result<Vec<Stored>, JournalError> {
         // Looked at first: it is written last, so that a writer that begins meanwhile does not look like damage.
         let mirrored = mirror_has_content(directory);
-        let records = Self::read(directory)?;
+        let records = read(directory)?;
         let path = layout::database(directory);
         match (records.is_empty(), mirrored) {
             (false, _) => Ok(records),
@@ -160,6 +228,29 @@ impl Journal {
                 Err(JournalError::corrupt(&path, what))
             }
         }
+    }
+
+    /// The record at a place, as it was written.
+    pub fn record(&self, seq: u64) -> Result<Stored, JournalError> {
+        if let Some(stored) = self.recall(seq)? {
+            return Ok(stored);
+        }
+        // It may not have been written yet.
+        self.flush()?;
+        self.recall(seq)?.ok_or_else(|| JournalError::Illegal {
+            seq,
+            what: "it is not there any more".to_owned(),
+        })
+    }
+
+    fn recall(&self, seq: u64) -> Result<Option<Stored>, JournalError> {
+        let recall = &self.inner.recall;
+        let mut recall = recall.lock().unwrap_or_else(PoisonError::into_inner);
+        if recall.is_none() {
+            *recall = Some(Recall::of(&self.inner.directory)?);
+        }
+        let recall = recall.as_mut().expect("it was just put there");
+        recall.record(seq, &self.inner.secrets)
     }
 
     /// Stores a blob; durable no later than the next committed record.
@@ -223,14 +314,14 @@ impl Journal {
         directory: &RunDirectory,
         secrets: Arc<Secrets>,
         database: Database,
-        rows: &[super::chain::Row],
+        hashes: &[blake3::Hash],
         crash: Crash,
     ) -> Result<Self, JournalError> {
         let shared = Arc::new(Shared::default());
         let writer = Writer {
             database,
             mirror: Mirror::open(&layout::mirror(directory))?,
-            head: rows.last().map_or(super::chain::ORIGIN, |row| row.hash),
+            head: hashes.last().copied().unwrap_or(super::chain::ORIGIN),
             crash,
             shared: Arc::clone(&shared),
             logged: 0,
@@ -241,13 +332,14 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || writer.run(&messages))
             .map_err(JournalError::io("start the writer of", directory.path()))?;
-        let next = rows.len() as u64 + 1;
+        let next = hashes.len() as u64 + 1;
         Ok(Self {
             inner: Arc::new(Inner {
                 directory: directory.clone(),
                 secrets,
                 shared,
                 queue: Mutex::new(Queue { next, sender }),
+                recall: Mutex::default(),
                 writer: Some(thread),
             }),
         })
@@ -314,12 +406,24 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        // The writer is to be the last: only then SQLite ends the log, which else looks like that of a dead process.
+        drop(self.recall.get_mut().map(Option::take));
         let _ = self.queue().sender.send(Message::Close);
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has closed nothing; the next process copies the journal.
             let _ = writer.join();
         }
     }
+}
+
+/// Whether the database still ends where it ended when it was checked.
+fn last_is<F>(database: &Database, content: &Content<F>) -> Result<bool, JournalError> {
+    let last = database.last_place()?;
+    Ok(last
+        == content
+            .hashes
+            .last()
+            .map(|hash| (content.hashes.len() as u64, *hash)))
 }
 
 fn find_blob(

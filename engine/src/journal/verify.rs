@@ -1,15 +1,17 @@
 //! Whether a journal is what was written: the chain of its rows, its blobs, and its mirror.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use blake3::Hash;
 
-use super::chain::{ORIGIN, Row, StoredBlob};
-use super::database::Database;
+use super::chain::{BlobForm, ORIGIN, Row, RowRef};
+use super::database::{ALL, Database};
+use super::fold::Fold;
 use super::look::{self, steady};
-use super::mirror::{self, MirrorContent};
-use super::{BlobId, JournalError, Record, RunDirectory, layout};
+use super::mirror::{self, MirrorContent, Rewriting};
+use super::{BlobId, JournalError, Record, RunDirectory, encode, layout};
+use crate::model::Secrets;
 
 /// What a look at the whole journal found. Losses and damage are errors; this is what else is worth saying.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,137 +33,193 @@ pub struct Verification {
 /// # Errors
 /// If anything that was confirmed is missing or not what was written.
 pub fn verify(directory: &RunDirectory) -> Result<Verification, JournalError> {
-    // Mirror first: it is written last, so that a running writer cannot make it look ahead.
-    let mirror = mirror::read(&layout::mirror(directory))?;
-    let content = Content::checked(directory, &mirror)?;
-    if content.rows.is_empty() {
-        return Err(JournalError::NeverStarted(layout::database(directory)));
+    let checked = Checked::<()>::of(directory, &Secrets::new())?;
+    match checked.content.hashes.is_empty() {
+        true => Err(JournalError::NeverStarted(layout::database(directory))),
+        false => Ok(checked.verification()),
     }
-    Ok(content.verification(&mirror))
 }
 
-/// Everything in a database whose chain is whole.
-pub(super) struct Content {
-    pub rows: Vec<Row>,
-    pub blobs: Vec<StoredBlob>,
+/// A journal that was compared with its mirror.
+pub(super) struct Checked<F> {
+    /// What is in the database.
+    pub content: Content<F>,
+    mirror: MirrorContent,
 }
 
-impl Content {
-    /// Reads and checks everything, and compares it with the mirror.
-    pub fn checked(directory: &RunDirectory, mirror: &MirrorContent) -> Result<Self, JournalError> {
+impl<F: Fold + Default> Checked<F> {
+    /// Reads and checks everything, and compares it with the mirror; what is read is given to `F`.
+    pub fn of(directory: &RunDirectory, secrets: &Secrets) -> Result<Self, JournalError> {
         let path = layout::database(directory);
-        let content = steady(directory, |database| Self::load(&path, database))?;
-        content.compare(&path, mirror)?;
+        // Looked at first: it is written last, so that a running writer cannot make it look ahead.
+        let mirror = mirror::at_this_moment(&layout::mirror(directory))?;
+        let (mirror, content) = std::thread::scope(|scope| {
+            let mirror = scope.spawn(|| mirror.read());
+            let content = steady(directory, |database| {
+                Content::load(&path, database, secrets)
+            });
+            (mirror.join().expect("reading does not panic"), content)
+        });
+        let (mirror, mut content) = (mirror?, content?);
+        content.compare(&path, &mirror)?;
         look::check_log(directory)?;
-        Ok(content)
-    }
-
-    /// Reads and checks rows and blobs.
-    pub fn load(path: &Path, database: &Database) -> Result<Self, JournalError> {
-        let rows = chained_rows(path, database)?;
-        // After the rows: a blob is written in the same transaction as its row or earlier.
-        let blobs = database.blobs()?;
-        let present: BTreeSet<&BlobId> = blobs.iter().map(|blob| &blob.id).collect();
-        for row in &rows {
-            for blob in references(&record_of(path, row)?) {
-                if !present.contains(&blob) {
-                    let what =
-                        format!("record {} needs blob {}, which is missing", row.seq, blob.0);
-                    return Err(JournalError::corrupt(path, what));
-                }
-            }
+        match content.illegal.take() {
+            Some(error) => Err(error),
+            None => Ok(Self { content, mirror }),
         }
-        Ok(Self { rows, blobs })
     }
 
+    /// Whether the mirror is whole and has everything.
+    pub fn is_mirrored(&self) -> bool {
+        let (mirror, proven) = (&self.mirror, &self.mirror.proven);
+        let distinct: HashSet<Hash> = proven.blobs.iter().map(|(hash, _)| *hash).collect();
+        !mirror.torn
+            && mirror.damaged == 0
+            && proven.rows.len() == self.content.hashes.len()
+            && distinct.len() == self.content.blobs.len()
+    }
+
+    fn verification(&self) -> Verification {
+        let rows = self.mirror.proven.rows.iter();
+        let mirrored: HashSet<u64> = rows.map(|(seq, _)| *seq).collect();
+        let records = self.content.hashes.len();
+        Verification {
+            records: records as u64,
+            blobs: self.content.blobs.len() as u64,
+            head: self.content.head().to_hex().to_string(),
+            mirror_behind: (records - mirrored.len()) as u64,
+            mirror_damaged: self.mirror.damaged as u64,
+        }
+    }
+}
+
+/// What is known of a database whose chain is whole: a hash for each row and blob, which covers all of it.
+pub(super) struct Content<F> {
+    /// Of each row, in order.
+    pub hashes: Vec<Hash>,
+    /// Name and form of each blob.
+    pub blobs: HashMap<Hash, BlobForm>,
+    /// What became of the records.
+    pub folded: F,
+    /// Why one of them could not follow those before it.
+    illegal: Option<JournalError>,
+}
+
+impl<F: Fold + Default> Content<F> {
+    /// Reads and checks rows and blobs.
+    fn load(path: &Path, database: &Database, secrets: &Secrets) -> Result<Self, JournalError> {
+        let mut folded = F::default();
+        // A record is there with its blobs or not at all; the first that needs a blob stands for all.
+        let mut needed: BTreeMap<String, u64> = BTreeMap::new();
+        let mut illegal = None;
+        let hashes = chained(path, database, |row| {
+            let stored = encode::read(row, secrets).map_err(|error| unread(path, error))?;
+            for blob in references(&stored.record) {
+                needed.entry(blob.0).or_insert(row.seq);
+            }
+            // Damage further on is told first: it may be the reason.
+            if illegal.is_none() {
+                illegal = folded.take(stored).err();
+            }
+            Ok(())
+        })?;
+        // After the rows: a blob is written in the same transaction as its row or earlier.
+        let mut blobs = HashMap::new();
+        database.each_blob(|blob| {
+            needed.remove(&blob.id.0);
+            blobs.insert(blob.hash(), blob.form);
+            Ok(())
+        })?;
+        if let Some((blob, seq)) = needed.iter().min_by_key(|(_, seq)| **seq) {
+            let what = format!("record {seq} needs blob {blob}, which is missing");
+            return Err(JournalError::corrupt(path, what));
+        }
+        Ok(Self {
+            hashes,
+            blobs,
+            folded,
+            illegal,
+        })
+    }
+}
+
+impl<F> Content<F> {
     /// Hash of the last row.
     pub fn head(&self) -> Hash {
-        self.rows.last().map_or(ORIGIN, |row| row.hash)
+        self.hashes.last().copied().unwrap_or(ORIGIN)
     }
 
     /// Refuses a mirror that proves that the database lost or changed something.
-    pub fn compare(&self, path: &Path, mirror: &MirrorContent) -> Result<(), JournalError> {
-        let last = self.rows.len() as u64;
-        if mirror.last() > last {
+    fn compare(&self, path: &Path, mirror: &MirrorContent) -> Result<(), JournalError> {
+        let last = self.hashes.len() as u64;
+        if mirror.last > last {
             return Err(JournalError::Lost {
                 path: path.to_owned(),
-                missing: mirror.last() - last,
+                missing: mirror.last - last,
                 database: last,
-                mirror: mirror.last(),
+                mirror: mirror.last,
             });
         }
-        for (_, row) in &mirror.rows {
+        for (seq, hash) in &mirror.proven.rows {
             // Rows count from 1, and none is beyond the last.
-            let place = row.seq.checked_sub(1).map(|place| place as usize);
-            if place.and_then(|place| self.rows.get(place)) != Some(row) {
-                let what = format!("record {} differs between database and mirror", row.seq);
+            let place = seq.checked_sub(1).map(|place| place as usize);
+            if place.and_then(|place| self.hashes.get(place)) != Some(hash) {
+                let what = format!("record {seq} differs between database and mirror");
                 return Err(JournalError::corrupt(path, what));
             }
         }
-        let blobs: BTreeMap<&BlobId, &StoredBlob> =
-            self.blobs.iter().map(|blob| (&blob.id, blob)).collect();
-        match mirror
-            .blobs
-            .iter()
-            .find(|blob| blobs.get(&blob.id) != Some(blob))
-        {
-            Some(blob) => {
-                let what = format!("blob {} is only in the mirror, or differs there", blob.id.0);
+        let mut blobs = mirror.proven.blobs.iter();
+        match blobs.find(|(hash, form)| self.blobs.get(hash) != Some(form)) {
+            Some((hash, _)) => {
+                let what = format!("blob {hash} is only in the mirror, or differs there");
                 Err(JournalError::corrupt(path, what))
             }
             None => Ok(()),
         }
     }
-
-    /// The lines of a complete mirror.
-    pub fn mirror_lines(&self) -> String {
-        let mut lines: String = self.blobs.iter().map(mirror::blob_line).collect();
-        let mut previous = ORIGIN;
-        for row in &self.rows {
-            lines.push_str(&mirror::row_line(previous, row));
-            previous = row.hash;
-        }
-        lines
-    }
-
-    /// Whether the mirror is whole and has everything.
-    pub fn is_mirrored(&self, mirror: &MirrorContent) -> bool {
-        let distinct: BTreeSet<&BlobId> = mirror.blobs.iter().map(|blob| &blob.id).collect();
-        !mirror.torn
-            && mirror.damaged == 0
-            && mirror.rows.len() == self.rows.len()
-            && distinct.len() == self.blobs.len()
-    }
-
-    fn verification(&self, mirror: &MirrorContent) -> Verification {
-        let mirrored: BTreeSet<u64> = mirror.rows.iter().map(|(_, row)| row.seq).collect();
-        Verification {
-            records: self.rows.len() as u64,
-            blobs: self.blobs.len() as u64,
-            head: self.head().to_hex().to_string(),
-            mirror_behind: (self.rows.len() - mirrored.len()) as u64,
-            mirror_damaged: mirror.damaged as u64,
-        }
-    }
 }
 
-/// The rows, if each follows the one before.
-pub(super) fn chained_rows(path: &Path, database: &Database) -> Result<Vec<Row>, JournalError> {
-    let rows = database.rows()?;
-    let mut previous = ORIGIN;
-    for (place, row) in rows.iter().enumerate() {
-        let wanted = place as u64 + 1;
+/// Writes the mirror of a database anew.
+pub(super) fn rewrite_mirror(
+    directory: &RunDirectory,
+    database: &Database,
+) -> Result<(), JournalError> {
+    mirror::rewrite(&layout::mirror(directory), |mirror: &mut Rewriting| {
+        database.each_blob(|blob| mirror.blob(&blob))?;
+        database.each_row(ALL, |row| mirror.row(row))
+    })
+}
+
+/// Shows every row, if each follows the one before, and gives their hashes.
+pub(super) fn chained(
+    path: &Path,
+    database: &Database,
+    mut take: impl FnMut(RowRef<'_>) -> Result<(), JournalError>,
+) -> Result<Vec<Hash>, JournalError> {
+    let mut hashes: Vec<Hash> = Vec::new();
+    database.each_row(ALL, |row| {
+        let wanted = hashes.len() as u64 + 1;
+        let previous = hashes.last().copied().unwrap_or(ORIGIN);
         if row.seq != wanted {
             let what = format!("record {wanted} is missing");
             return Err(JournalError::corrupt(path, what));
         }
         if !row.follows(previous) {
-            let what = format!("record {wanted} is not what was written");
-            return Err(JournalError::corrupt(path, what));
+            return Err(database.not_as_written(wanted));
         }
-        previous = row.hash;
+        hashes.push(row.hash);
+        take(row)
+    })?;
+    Ok(hashes)
+}
+
+fn unread(path: &Path, error: JournalError) -> JournalError {
+    match error {
+        JournalError::Illegal { seq, what } => {
+            JournalError::corrupt(path, format!("record {seq}: {what}"))
+        }
+        other => other,
     }
-    Ok(rows)
 }
 
 pub(super) fn record_of(path: &Path, row: &Row) -> Result<Record, JournalError> {

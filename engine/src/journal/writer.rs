@@ -114,7 +114,7 @@ impl Writer {
         let mut rows = Vec::with_capacity(batch.rows.len());
         for new in batch.rows {
             let row = Row::chained(head, new.seq, new.at, new.body);
-            lines.push_str(&mirror::row_line(head, &row));
+            lines.push_str(&mirror::row_line(head, row.borrowed()));
             head = row.hash;
             rows.push(row);
         }

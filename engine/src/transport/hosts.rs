@@ -17,6 +17,7 @@ use crate::model::{HostName, Target};
 pub struct HostFleet {
     hosts: BTreeMap<HostName, HostAccess>,
     pool: Arc<SshPool>,
+    parallel: usize,
     runtime: Handle,
     marker_directory: Option<String>,
     connections: Mutex<BTreeMap<HostName, Connection>>,
@@ -35,6 +36,7 @@ impl HostFleet {
         Self {
             hosts,
             pool: SshPool::new(parallel),
+            parallel: parallel.max(1),
             runtime,
             marker_directory: None,
             connections: Mutex::default(),
@@ -116,6 +118,15 @@ impl ObservingFleet for HostFleet {
             Connection::Local(host) => host,
             Connection::Ssh(host) => host,
         })
+    }
+
+    fn expect(&self, targets: &[Target]) {
+        // One place stays free, so that the connection of the host before gives way and not that of the host after.
+        for target in targets.iter().take(self.parallel - 1) {
+            if let Ok(Connection::Ssh(host)) = self.connection(target) {
+                host.link().connect_ahead();
+            }
+        }
     }
 
     fn cluster_observer(&self) -> Result<Arc<dyn ClusterObserver>, TransportError> {

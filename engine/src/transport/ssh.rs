@@ -6,6 +6,7 @@
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -116,6 +117,8 @@ struct SshCore {
     pool: Arc<SshPool>,
     connection: Mutex<Option<Arc<Connection>>>,
     connecting: tokio::sync::Mutex<()>,
+    /// Whether it is being made before anybody asked for it.
+    ahead: AtomicBool,
     sessions: Semaphore,
     kept: Shelf<Kept>,
 }
@@ -132,11 +135,24 @@ impl SshLink {
             pool,
             connection: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
+            ahead: AtomicBool::new(false),
             sessions: Semaphore::new(SESSIONS),
             kept: Shelf::default(),
         });
         lock(&core.pool.links).push(Arc::downgrade(&core));
         Self { core, runtime }
+    }
+
+    /// Connects in the background, if nobody did. A failure is met again, and told, at the first use.
+    pub fn connect_ahead(&self) {
+        let idle = lock(&self.core.connection).is_none();
+        if idle && !self.core.ahead.swap(true, Ordering::SeqCst) {
+            let core = self.core.clone();
+            self.runtime.spawn(async move {
+                let _ = core.connected().await;
+                core.ahead.store(false, Ordering::SeqCst);
+            });
+        }
     }
 
     /// Ends the connection. What was started detached goes on; the next use connects again.

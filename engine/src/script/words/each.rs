@@ -14,7 +14,7 @@ use super::super::session::{Session, misuse};
 use super::host::Host;
 use super::options::Options;
 use super::pod::Pod;
-use crate::model::{ScopePath, Segment, Unknown};
+use crate::model::{ScopePath, Segment, Target, Unknown};
 use crate::operation::{Failure, Report};
 use crate::report::PlanNote;
 
@@ -52,6 +52,8 @@ pub fn detached(closure: &FnPtr) -> FnPtr {
 struct Plan {
     /// How many at once.
     parallel: usize,
+    /// How many at once, as the script says, in whatever mode.
+    asked: usize,
     /// How many go first, alone.
     canary: usize,
     /// After this many failures no further branch begins.
@@ -65,8 +67,10 @@ struct Plan {
 fn plan(options: Map) -> Result<Plan, String> {
     let mut options = Options::of("each", options);
     let max_failures = options.count("max_failures")?.unwrap_or(0);
+    let parallel = options.count("parallel")?.unwrap_or(1).max(1);
     let plan = Plan {
-        parallel: options.count("parallel")?.unwrap_or(1).max(1),
+        parallel,
+        asked: parallel,
         canary: options.count("canary")?.unwrap_or(0),
         stop_after: options
             .count("stop_after")?
@@ -256,6 +260,9 @@ impl Branches<'_> {
     fn branch(&self, index: usize) -> BranchResult {
         let path = &self.paths[index];
         let executor = self.session.executor();
+        if self.plan.parallel < self.plan.asked {
+            executor.expect(&self.next_hosts(index));
+        }
         let _inside = scope::enter(ScopeState::at(path.clone()), Phase::Operations);
         executor.branch_started(path);
         let body = detached(self.body);
@@ -274,6 +281,15 @@ impl Branches<'_> {
         let result = self.plan_end(path, result);
         executor.branch_ended(path, result.is_err());
         result
+    }
+
+    /// The hosts of this branch and of those that the script lets run beside it.
+    fn next_hosts(&self, index: usize) -> Vec<Target> {
+        let end = self.items.len().min(index + self.plan.asked);
+        let hosts = self.items[index..end].iter();
+        hosts
+            .filter_map(|item| item.read_lock::<Host>().map(|host| host.target()))
+            .collect()
     }
 
     /// A branch whose plan ends at an unknown value has an unknown result; the others are planned on.

@@ -159,7 +159,7 @@ impl Life {
             false => SessionKind::Run,
         };
         records.push(journal.commit(session_started(kind, epoch))?);
-        let history = History::from_records(&records)?;
+        let history = History::folded(&records)?;
         let failed = last_failed(&records);
         let ledger = Arc::new(Ledger::new(journal, history, secrets.clone()));
         let commands = retry_failed(&ledger, &failed)?;
@@ -303,7 +303,9 @@ fn last_failed(records: &[Stored]) -> Vec<OperationId> {
 fn retry_failed(ledger: &Ledger, failed: &[OperationId]) -> Result<Vec<OperationId>, Failure> {
     let unsettled: Vec<Entry> = failed
         .iter()
-        .filter_map(|id| ledger.history().by_id(id).cloned())
+        .filter_map(|id| ledger.entry_of(id).transpose())
+        .collect::<Result<Vec<Entry>, Failure>>()?
+        .into_iter()
         .filter(|entry| {
             matches!(
                 &entry.state,

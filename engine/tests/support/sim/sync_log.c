@@ -1,5 +1,6 @@
 /* Logs, in their real order, the writes and syncs of the journal and the directories that commands make.
-   Preloaded into the program and everything that it starts; SYNC_LOG names the log. */
+   Preloaded into the program and everything that it starts; SYNC_LOG names the log. With SYNC_MS each sync of the
+   journal takes so many milliseconds, as on a disk. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -34,8 +35,14 @@ static void note_fd(const char *what, int fd) {
     if (strstr(path, "journal.")) note(what, path);
 }
 
+static void take_time(void) {
+    const char *ms = getenv("SYNC_MS");
+    if (ms) usleep((useconds_t)atoi(ms) * 1000);
+}
+
 int fsync(int fd) {
     int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
+    take_time();
     int result = real(fd);
     if (result == 0) note_fd("sync", fd);
     return result;
@@ -43,6 +50,7 @@ int fsync(int fd) {
 
 int fdatasync(int fd) {
     int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
+    take_time();
     int result = real(fd);
     if (result == 0) note_fd("sync", fd);
     return result;
