@@ -1,28 +1,17 @@
 #!/usr/bin/env bash
-# Compares runs with their floors and with the peers, side by side over one private sshd on loopback.
-#   engine/benches/ssh.sh [ROUNDS]       medians of ROUNDS (3); needs root, for a user whose shell is /bin/sh
-# ansible-playbook and pyinfra are measured where PATH has them: python3 -m venv V; V/bin/pip install ansible-core pyinfra
-# Environment: RUNBOOK, FLOOR (the programs, if they are built already), BENCH_SKIP (words: ansible pyinfra large).
+# The part of all.sh that compares over one private sshd on loopback: floors, runbook, ansible-core, pyinfra.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-rounds=${1:-3}
-runbook=${RUNBOOK:-$PWD/target/release/runbook}
-[ -n "${RUNBOOK:-}" ] || cargo build --release --quiet
-floor=${FLOOR:-$PWD/target/release/examples/floor}
-[ -n "${FLOOR:-}" ] || cargo build --release --quiet --example floor
-work=$(mktemp -d /tmp/bench.XXXXXX)
+. "$(dirname "$0")/measure.bash"
 user=runbook-bench
 made=
 id "$user" >/dev/null 2>&1 || { useradd -m -s /bin/sh -p '*' "$user"; made=yes; }
 home=$(getent passwd "$user" | cut -d: -f6)
 finish() {
     [ -z "${sshd:-}" ] || kill "$sshd" 2>/dev/null || true
-    rm -rf "$work"
     [ -z "$made" ] || userdel -r "$user" 2>/dev/null || true
 }
 trap finish EXIT
 cd "$work"
-chmod 755 "$work"
 
 ssh-keygen -q -t ed25519 -N '' -f host
 ssh-keygen -q -t ed25519 -N '' -f key
@@ -58,27 +47,9 @@ Host h*
 EOF
 until ssh -F config h0 true 2>/dev/null; do sleep 0.2; done
 
-# now: milliseconds
-now() { echo $(($(date +%s%N) / 1000000)); }
-
-# measure WORD…: the median wall time in milliseconds.
-measure() {
-    local times=()
-    for _ in $(seq "$rounds"); do
-        local begin
-        begin=$(now)
-        "$@" >out 2>&1 || { tail -20 out >&2; echo "failed: $*" >&2; exit 1; }
-        times+=($(($(now) - begin)))
-    done
-    printf '%s\n' "${times[@]}" | sort -n | sed -n "$(((rounds + 1) / 2))p"
-}
-
-# row WORK WHO MILLISECONDS BASE
-row() { printf '| %-34s | %-28s | %8s ms | %6s |\n' "$1" "$2" "$3" "$(awk -v a="$3" -v b="$4" 'BEGIN { printf "%.2f", a / b }')"; }
-
-skipped() { case " ${BENCH_SKIP:-} " in *" $1 "*) return 0 ;; esac; return 1; }
-export RUNBOOK_STATE_DIR=$work/state ANSIBLE_HOST_KEY_CHECKING=False ANSIBLE_SSH_ARGS="-F $work/config -o ControlMaster=auto -o ControlPersist=60s"
-run() { "$runbook" run "$1.rhai" -i "hosts$2.yaml" --yes "${@:3}"; }
+export ANSIBLE_HOST_KEY_CHECKING=False ANSIBLE_SSH_ARGS="-F $work/config -o ControlMaster=auto -o ControlPersist=60s"
+# run BOOK HOSTS WORD…
+run() { measure "$runbook" run "$1.rhai" -i "hosts$2.yaml" --yes --parallel "$2" "${@:3}"; }
 
 # processes HOSTS TIMES: one master a host, and a process a command.
 processes() {
@@ -115,59 +86,58 @@ step "go" { each(hosts("all"), #{ parallel: $1 }, |h| { for i in 0..$2 { h.run([
 EOF
     { printf -- '- hosts: all\n  gather_facts: false\n  tasks:\n'; for _ in $(seq "$2"); do printf '    - ansible.builtin.command: "true"\n      changed_when: false\n'; done; } >commands.yml
     { echo 'from pyinfra.operations import server'; for nth in $(seq "$2"); do echo "server.shell(name='$nth', commands=['true'])"; done; } >commands.py
-    local name="$1 hosts x $2 commands" base
-    base=$(measure processes "$1" "$2")
-    row "$name" "ssh, a process a command" "$base" "$base"
-    row "$name" "openssh native-mux, bare loop" "$(measure "$floor" mux config h "$1" "$2")" "$base"
-    row "$name" "runbook" "$(measure run commands "$1" --parallel "$1")" "$base"
-    row "$name" "runbook --dry-run" "$(measure run commands "$1" --parallel "$1" --dry-run)" "$base"
+    local name="$1 × $2 commands" base
+    measure processes "$1" "$2"
+    base=$wall
+    row "$name" "ssh, a process a command" "$base"
+    measure "$floor" mux config h "$1" "$2"
+    row "$name" "openssh native-mux, bare loop" "$base"
+    run commands "$1"
+    row "$name" "runbook" "$base"
+    run commands "$1" --dry-run
+    row "$name" "runbook --dry-run" "$base"
     peers commands "$1" "$name" "$base"
 }
 
 # peers FILE HOSTS NAME BASE
 peers() {
-    if command -v ansible-playbook >/dev/null && ! skipped ansible; then
-        row "$3" "ansible" "$(measure ansible-playbook -f "$2" -i "hosts$2.ini" "$1.yml")" "$4"
-        row "$3" "ansible, pipelining" "$(ANSIBLE_PIPELINING=True measure ansible-playbook -f "$2" -i "hosts$2.ini" "$1.yml")" "$4"
+    if ! skipped ansible && [ "$2" -lt 100 ]; then
+        measure ansible-playbook -f "$2" -i "hosts$2.ini" "$1.yml"
+        row "$3" "ansible-core" "$4"
+        ANSIBLE_PIPELINING=True measure ansible-playbook -f "$2" -i "hosts$2.ini" "$1.yml"
+        row "$3" "ansible-core, pipelining" "$4"
     fi
-    if [ -e "$1.py" ] && command -v pyinfra >/dev/null && ! skipped pyinfra; then
-        row "$3" "pyinfra" "$(measure pyinfra -y "hosts$2.py" "$1.py")" "$4"
+    if [ -e "$1.py" ] && ! skipped pyinfra; then
+        measure pyinfra -y "hosts$2.py" "$1.py"
+        row "$3" "pyinfra" "$4"
     fi
 }
 
-printf 'runbook %s, %s, %s processors, sync of 1 KiB: %s us\n' "$("$runbook" --version | head -1)" "$(ssh -V 2>&1 | cut -d, -f1)" "$(nproc)" "$("$floor" sync "$work" 200)"
-echo "| work | who | median of $rounds | to the first |"
-echo "| --- | --- | --- | --- |"
 commands 1 50
 commands 10 20
+skipped hundred || commands 100 5
 
 # A line that is right already.
 printf 'a=1\nsize=2\n' >"$home/app.conf"
 chown "$user" "$home/app.conf"
-cat >edit.rhai <<EOF
+cat >edit.rhai <<RHAI
 runbook #{ title: "Edit" };
 step "go" { each(hosts("all"), #{ parallel: 10 }, |h| h.file("$home/app.conf").set_line("size", "2")); }
-EOF
-cat >edit.yml <<EOF
+RHAI
+cat >edit.yml <<YAML
 - hosts: all
   gather_facts: false
   tasks:
     - ansible.builtin.lineinfile: {path: $home/app.conf, regexp: '^size=', line: size=2}
-EOF
-base=$(measure run edit 10 --parallel 10)
-row "a line that is right, 10 hosts" "runbook" "$base" "$base"
-row "a line that is right, 10 hosts" "runbook --dry-run" "$(measure run edit 10 --parallel 10 --dry-run)" "$base"
-peers edit 10 "a line that is right, 10 hosts" "$base"
-
-# Starting.
-{ echo 'runbook #{ title: "Long" };'; for nth in $(seq 499); do echo "let v$nth = $nth + 1; // line $nth"; done; } >long.rhai
-base=$(measure "$runbook" --help)
-row "start" "runbook --help" "$base" "$base"
-row "start" "check of 500 lines" "$(measure "$runbook" check long.rhai)" "$base"
-
-skipped large || {
-    inventories 100
-    echo 'runbook #{ title: "Hundred" }; step "go" { each(hosts("all"), #{ parallel: 20 }, |h| { for i in 0..5 { h.run(["true"]); } }); }' >hundred.rhai
-    /usr/bin/time -f '%e s, %M KiB at most' "$runbook" run hundred.rhai -i hosts100.yaml --yes --parallel 20 >out 2>time || tail -5 out
-    echo "100 hosts x 5 commands: $(tail -1 time)"
-}
+YAML
+cat >edit.py <<PY
+from pyinfra.operations import files
+files.line(name='size', path='$home/app.conf', line='^size=.*', replace='size=2')
+PY
+name="a line that is right, 10 hosts"
+run edit 10
+base=$wall
+row "$name" "runbook" "$base"
+run edit 10 --dry-run
+row "$name" "runbook --dry-run" "$base"
+peers edit 10 "$name" "$base"

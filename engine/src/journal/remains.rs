@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::chain::{Row, StoredBlob};
-use super::database::{Database, row_of};
+use super::database::Database;
+use super::rows::row_of;
 use super::{JournalError, layout, log_damage};
 
 /// What can be read from a database, however damaged.

@@ -6,10 +6,11 @@ use std::path::Path;
 use blake3::Hash;
 
 use super::chain::{BlobForm, ORIGIN, Row, RowRef};
-use super::database::{ALL, Database};
+use super::database::Database;
 use super::fold::Fold;
 use super::look::{self, steady};
 use super::mirror::{self, MirrorContent, Rewriting};
+use super::rows::ALL;
 use super::{BlobId, JournalError, Record, RunDirectory, encode, layout};
 use crate::model::Secrets;
 

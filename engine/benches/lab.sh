@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The part of all.sh that needs no server: starting, checking, many hosts, resuming.
+set -euo pipefail
+. "$(dirname "$0")/measure.bash"
+mkdir -p "$work/lab"
+cd "$work/lab"
+
+skipped start || {
+    { echo 'runbook #{ title: "Long" };'; for nth in $(seq 499); do echo "let v$nth = $nth + 1; // line $nth"; done; } >long.rhai
+    measure "$runbook" --help
+    row "start" "runbook --help"
+    measure "$runbook" check long.rhai
+    row "start" "runbook check, 500 lines"
+    cp "$runbook" stripped
+    strip stripped 2>/dev/null || true
+    value "the program" "stripped" "$(stat -c %s stripped | awk '{ printf "%.1f MB", $1 / 1e6 }')"
+}
+
+# fleet HOSTS: a lab of so many hosts without a cluster.
+fleet() {
+    mkdir -p "fleet$1"
+    {
+        printf 'title: many hosts\ndescription: For measurements.\nstarts: 2026-01-05T08:00:00Z\nhosts:\n'
+        for nth in $(seq 0 $(($1 - 1))); do
+            echo "  h$nth: { interfaces: [{ name: eth0, kind: ethernet, mtu: 1500, addresses: [10.0.$((nth / 250)).$((nth % 250 + 1))/16] }] }"
+        done
+    } >"fleet$1/lab.yaml"
+}
+
+# fresh WORD…: runbook on a lab that nothing has happened to.
+fresh() { rm -rf "$RUNBOOK_STATE_DIR"; "$runbook" "$@"; }
+
+skipped lab || {
+    # The lab stands for targets; only the journal is synced.
+    export RUNBOOK_LAB_NO_SYNC=1
+    cat >fleet.rhai <<'RHAI'
+runbook #{ title: "Fleet" };
+step "go" { each(hosts("all"), #{ parallel: 20 }, |h| { for i in 0..20 { h.run(["true"]); } }); }
+RHAI
+    base=
+    for hosts in 250 500 1000; do
+        fleet "$hosts"
+        rm -rf "$RUNBOOK_STATE_DIR"
+        measure "$runbook" run fleet.rhai --lab "./fleet$hosts" --yes
+        base=${base:-$wall}
+        row "$hosts lab hosts × 20 commands" "runbook" "$base"
+    done
+}
+
+skipped resume || {
+    # A real run, many branches at once so that they share their commits; it stops behind its last operation, and so
+    # does its resume, which replays all of them.
+    export RUNBOOK_LAB_NO_SYNC=1
+    fleet 20
+    for operations in ${BENCH_RESUME:-10000 100000}; do
+        rm -rf "$RUNBOOK_STATE_DIR"
+        cat >many.rhai <<RHAI
+runbook #{ title: "Many" };
+step "go" { each(hosts("all"), #{ parallel: 20 }, |h| { for i in 0..$((operations / 20)) { h.run(["true"]); } }); }
+step "stop" { throw "on purpose"; }
+RHAI
+        rounds=1 accept=1 measure "$runbook" run many.rhai --lab ./fleet20 --yes
+        row "$operations commands, lab" "runbook"
+        run=$(ls "$RUNBOOK_STATE_DIR/runs" | tail -1)
+        value "its journal" "" "$(stat -c %s "$RUNBOOK_STATE_DIR/runs/$run/journal.db" | awk '{ printf "%.0f MB", $1 / 1e6 }')"
+        accept=1
+        measure "$runbook" resume "$run" --yes
+        row "resume, $operations operations recorded" "closed by its run"
+        # Killed after the record with which its session begins: the log stays behind, and is copied first.
+        records=$("$runbook" verify "$run" | awk '{ for (i = 1; i < NF; i++) if ($(i + 1) ~ /^record/) { print $i; exit } }')
+        RUNBOOK_CRASH_AT=$((records + 1)) "$runbook" resume "$run" --yes >out 2>&1 || true
+        rounds=1 measure "$runbook" resume "$run" --yes
+        row "resume, $operations operations recorded" "killed before"
+        accept=0
+    done
+}
