@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Executor;
 use super::ledger::Ledger;
 use super::replay::{compare, recorded};
-use crate::journal::{ChangeIntent, Entry, EntryState, OutcomeResult};
+use crate::journal::{ChangeIntent, Entry, EntryState, Kept as _, OutcomeResult};
 use crate::model::{
     Image, OperationId, OperationKey, RunId, ScopePath, Segment, Subject, Target, Value,
 };
@@ -267,7 +267,8 @@ impl<E: Executor> Executor for UndoMode<E> {
 
     // Names of what is recorded: a word whose object is named by its operation must ask for the same one again.
     fn name_of(&self, key: &OperationKey) -> Option<OperationId> {
-        self.ledger.entry(key).map(|entry| entry.intent.id)
+        let history = self.ledger.history();
+        history.entry(key).map(|trace| trace.id().clone())
     }
 
     fn run_id(&self) -> Option<RunId> {
