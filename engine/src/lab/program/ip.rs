@@ -1,7 +1,7 @@
 //! `ip`: links, addresses, routes.
 
 use super::{Io, Ran, Session, ip_show};
-use crate::lab::network::{LinkError, LinkKind, remove_link, set_mtu, set_up};
+use crate::lab::network::{Address, LinkError, LinkKind, remove_link, set_mtu, set_up};
 use crate::lab::world::Place;
 
 /// `ip [-j] [-d] [-s] [-o] [-4] OBJECT COMMAND …`.
@@ -52,6 +52,7 @@ pub fn ip(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
         ] => ip_show::links(session, &options, filter, true, io),
         ["addr" | "address" | "a"] => ip_show::links(session, &options, &[], true, io),
         ["addr" | "address" | "a", "del" | "flush", ..] => flush(session, &words[2..], io),
+        ["addr" | "address" | "a", "add", address, "dev", name] => add(session, address, name, io),
         ["route" | "r", "get", ref to @ ..] => ip_show::route_get(session, &options, to, io),
         ["route" | "r", "show" | "list" | "ls", ref filter @ ..] => {
             ip_show::route_list(session, &options, filter, io)
@@ -136,6 +137,18 @@ fn note_repair(session: &mut Session, name: &str) {
             sandbox.too_small_until = enough.then(|| sandbox.too_small_until.unwrap_or(now));
         }
     }
+}
+
+/// Gives a link another IPv4 address.
+fn add(session: &mut Session, address: &str, name: &str, io: &mut Io) -> Ran {
+    change(session, io, name, |machine| {
+        let address = Address::parse(address).ok_or(LinkError::Invalid)?;
+        let link = machine
+            .link_mut(name)
+            .ok_or_else(|| LinkError::NotFound(name.to_owned()))?;
+        link.addresses.push(address);
+        Ok(())
+    })
 }
 
 /// Takes a link's addresses away.
