@@ -1,5 +1,7 @@
 //! `list`, `status`, `show`: runs seen from outside, also while they run.
 
+use std::io::IsTerminal as _;
+
 use super::args::{Global, ReportFormat, ShowFormat};
 use super::console::Console;
 use super::problem::Problem;
@@ -7,7 +9,9 @@ use super::run::state;
 use crate::journal::{Intent, Journal, RunDirectory, StateDirectory, Stored};
 use crate::model::{Image, RunId};
 use crate::operation::image_diff;
-use crate::report::{Diagnostic, RunSummary, timeline};
+use crate::report::document::text::{self, Reading};
+use crate::report::document::{RunReport, collect};
+use crate::report::{Diagnostic, Glance, RunSummary};
 
 fn zone() -> jiff::tz::TimeZone {
     jiff::tz::TimeZone::system()
@@ -15,7 +19,12 @@ fn zone() -> jiff::tz::TimeZone {
 
 /// Whether a process works on the run.
 pub fn locked(state: &StateDirectory, run: &RunId) -> bool {
-    state.is_locked(&format!("run {run}"))
+    state.is_locked(&lock_of(run))
+}
+
+/// What a run's lock is called.
+fn lock_of(run: &RunId) -> String {
+    format!("run {run}")
 }
 
 /// The records of a run that has begun.
@@ -61,10 +70,32 @@ pub fn status(run: Option<&RunId>, global: &Global, console: &Console) -> Result
     let state = state(global)?;
     let run = run_or_newest(&state, run)?;
     let records = begun(&state, &run)?;
-    let summary = RunSummary::of(&records, locked(&state, &run))
-        .ok_or_else(|| Problem::failed(Diagnostic::error(format!("run {run} has no beginning"))))?;
-    console.print(&summary.status(&console.out, &zone()));
+    let holder = state.holder(&lock_of(&run));
+    // No diff is shown at a glance.
+    let (summary, report) = told(&run, &records, locked(&state, &run), &|_| None)?;
+    let glance = Glance {
+        summary: &summary,
+        report: &report,
+        holder: holder.as_deref(),
+        now: jiff::Timestamp::now(),
+    };
+    console.print(&crate::report::status(&glance, &console.out, &zone()));
     Ok(0)
+}
+
+/// A run's records as people are told of them.
+fn told<'a>(
+    run: &RunId,
+    records: &'a [Stored],
+    locked: bool,
+    diff: &dyn Fn(&Intent) -> Option<String>,
+) -> Result<(RunSummary<'a>, RunReport), Problem> {
+    let report = collect(records, locked, diff)?;
+    let summary = RunSummary::of(records, locked).ok_or_else(|| {
+        let problem = format!("run {run} has no beginning");
+        Problem::failed(Diagnostic::error(problem))
+    })?;
+    Ok((summary, report))
 }
 
 /// Shows everything that a run did.
@@ -91,7 +122,15 @@ pub fn show(
         return Ok(0);
     }
     let diff = |intent: &Intent| recorded_diff(&directory, intent);
-    console.print(&timeline(&records, &console.out, &zone(), &diff));
+    let (summary, report) = told(&run, &records, locked(&state, &run), &diff)?;
+    let reading = Reading {
+        look: &console.out,
+        wrap: std::io::stdout().is_terminal(),
+        whole: global.verbose > 0,
+        zone: &zone(),
+    };
+    let next = summary.next(&console.out).join("\n");
+    console.print(&format!("{}{next}\n", text::render(&report, &reading)));
     Ok(0)
 }
 

@@ -60,6 +60,11 @@ pub(super) fn is_held(directory: &Path, scope: &str) -> bool {
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
+/// Who holds the lock, in words; none if nobody does.
+pub(super) fn holder(directory: &Path, scope: &str) -> Option<String> {
+    is_held(directory, scope).then(|| holder_of(&path_of(directory, scope)))
+}
+
 /// Takes the lock; waits for those who only look at it, not for a holder.
 fn wait_for_lookers(file: &File) -> Result<(), TryLockError> {
     for _ in 1..LOOKS {

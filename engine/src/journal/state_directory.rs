@@ -113,6 +113,11 @@ impl StateDirectory {
         lock::is_held(&self.locks(), scope)
     }
 
+    /// Who holds the lock on `scope`, in words; none if nobody does.
+    pub fn holder(&self, scope: &str) -> Option<String> {
+        lock::holder(&self.locks(), scope)
+    }
+
     fn list(&self) -> Result<Vec<RunId>, JournalError> {
         let path = self.runs_path();
         let mut runs = Vec::new();

@@ -1,14 +1,13 @@
-//! `list` and `status`: where runs stand, computed from their records.
+//! `list`: where runs stand, computed from their records.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::journal::{Ending, Intent, OutcomeResult, Record, RunHeader, StepStatus, Stored};
+use crate::journal::{Ending, Intent, Record, RunHeader, StepStatus, Stored};
 use crate::model::{OperationId, ScopePath};
-use crate::operation::Class;
 
 use super::closing::{Course, ending_word, next_lines};
-use super::look::{Look, Tone};
+use super::look::Look;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +120,19 @@ impl<'a> RunSummary<'a> {
         steps.next().map(|(path, _)| *path)
     }
 
+    /// The commands that make sense next, as lines.
+    pub fn next(&self, look: &Look) -> Vec<String> {
+        let run = &self.header.run;
+        match self.state {
+            RunState::Running => vec![
+                "next:".to_owned(),
+                format!("  runbook status {run}    look again"),
+            ],
+            RunState::Crashed => next_lines(look, run, Ending::Interrupted, self.course),
+            RunState::Ended(ending) => next_lines(look, run, ending, self.course),
+        }
+    }
+
     /// On what it runs.
     pub fn on(&self) -> String {
         match (&self.header.lab, &self.header.inventory) {
@@ -128,67 +140,6 @@ impl<'a> RunSummary<'a> {
             (None, Some(inventory)) => inventory.name.clone(),
             (None, None) => "local host".to_owned(),
         }
-    }
-
-    /// `status RUN`.
-    pub fn status(&self, look: &Look, zone: &TimeZone) -> String {
-        let run = &self.header.run;
-        let mut out = vec![
-            look.paint(Tone::Strong, &look.line(&self.header.title)),
-            format!("run     {run} on {}", look.line(&self.on())),
-            format!("since   {}", clock(self.at, zone)),
-            format!("state   {}", self.state.word()),
-        ];
-        out.extend(
-            look.lines(self.message)
-                .iter()
-                .map(|line| format!("        {line}")),
-        );
-        out.push("steps:".to_owned());
-        for (path, status) in &self.steps {
-            let pad = "  ".repeat(path.steps().len());
-            let branch = path.branches().join("/");
-            let branch = if branch.is_empty() {
-                branch
-            } else {
-                format!("{branch}: ")
-            };
-            let title = path.steps().last().copied().unwrap_or_default();
-            let line = look.line(&format!("{branch}{title}"));
-            out.push(format!("{pad}{:<8}{line}", step_word(*status)));
-        }
-        let (asked, flying): (Vec<&Intent>, Vec<&Intent>) = self
-            .in_flight
-            .iter()
-            .copied()
-            .partition(|intent| intent.class == Class::Ask);
-        for (title, intents) in [("asked:", asked), ("in flight:", flying)] {
-            if !intents.is_empty() {
-                out.push(title.to_owned());
-            }
-            for intent in intents {
-                let line = format!("{}  {}: {}", intent.id, intent.target, intent.summary);
-                out.push(format!("  {}", look.line(&line)));
-            }
-        }
-        match self.state {
-            RunState::Running => out.push(format!("next:\n  runbook show {run}")),
-            RunState::Crashed => {
-                out.extend(next_lines(look, run, Ending::Interrupted, self.course))
-            }
-            RunState::Ended(ending) => out.extend(next_lines(look, run, ending, self.course)),
-        }
-        out.join("\n") + "\n"
-    }
-}
-
-fn step_word(status: Option<StepStatus>) -> &'static str {
-    match status {
-        None => "open",
-        Some(StepStatus::Done) => "done",
-        Some(StepStatus::Failed) => "FAILED",
-        Some(StepStatus::Skipped) => "skipped",
-        Some(StepStatus::Stopped) => "stopped",
     }
 }
 
@@ -221,87 +172,4 @@ pub fn list(runs: &[RunSummary<'_>], look: &Look, zone: &TimeZone) -> String {
         }
     }
     out
-}
-
-/// `show RUN`: everything in order. `diff` gives a change's diff from its recorded images.
-pub fn timeline(
-    records: &[Stored],
-    look: &Look,
-    zone: &TimeZone,
-    diff: &dyn Fn(&Intent) -> Option<String>,
-) -> String {
-    let mut intents = std::collections::HashMap::new();
-    let mut out = String::new();
-    for stored in records {
-        let (line, more) = match &stored.record {
-            Record::RunStarted(header) => (format!("run {}: {}", header.run, header.title), None),
-            Record::SessionStarted { kind, operator, .. } => (
-                format!("session: {kind:?} by {operator}").to_lowercase(),
-                None,
-            ),
-            Record::StepStarted { path, .. } => (format!("> {}", path.steps().join(" / ")), None),
-            Record::StepEnded { path, status } => {
-                let word = step_word(Some(*status));
-                (format!("{word} {}", path.steps().join(" / ")), None)
-            }
-            Record::Observed { intent, result } => (told("looked", intent, result), None),
-            Record::Intent(intent) => {
-                intents.insert(&intent.id, intent);
-                let line = format!(
-                    "start   {}: {}  [{}]",
-                    intent.target, intent.summary, intent.id
-                );
-                (line, diff(intent))
-            }
-            Record::Outcome(outcome) => match intents.get(&outcome.id) {
-                Some(intent) => (told("end", intent, &outcome.result), None),
-                None => (format!("end     {}", outcome.id), None),
-            },
-            Record::Retried { by, why, .. } => (format!("retry by {by}: {why}"), None),
-            Record::Resolved {
-                operation,
-                decision,
-                by,
-                why,
-            } => (
-                format!("resolved {operation}: {decision} by {by}: {why}"),
-                None,
-            ),
-            Record::Edited { edition, by, .. } => {
-                (format!("script edited ({edition}) by {by}"), None)
-            }
-            Record::Temporary { object, what } => (format!("makes {object}: {what}"), None),
-            Record::TemporaryGone { object } => (format!("removed {object}"), None),
-            Record::Ended {
-                ending, message, ..
-            } => (format!("{}: {message}", ending_word(*ending).1), None),
-        };
-        out.push_str(&format!(
-            "{}  {}\n",
-            clock(stored.at, zone),
-            look.line(&line)
-        ));
-        for line in more.iter().flat_map(|diff| look.diff(23, diff)) {
-            out.push_str(&line);
-            out.push('\n');
-        }
-    }
-    out
-}
-
-fn told(word: &str, intent: &Intent, result: &OutcomeResult) -> String {
-    let place = format!("{}: {}", intent.target, intent.summary);
-    match result {
-        OutcomeResult::Value { value, changed } => {
-            let word = if *changed { "changed" } else { word };
-            let value: String = value.to_string().chars().take(200).collect();
-            let value = if value.is_empty() {
-                value
-            } else {
-                format!(" = {value}")
-            };
-            format!("{word:<8}{place}{value}")
-        }
-        OutcomeResult::Failed(failure) => format!("FAILED  {place}: {}", failure.report.message),
-    }
 }

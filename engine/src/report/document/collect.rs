@@ -1,14 +1,15 @@
 //! From records to the model.
 
+use super::decisions::decisions;
+use super::sessions::{done_at, sessions};
 use super::{
-    Counts, DecisionReport, Environment, OperationReport, OutcomeWord, RunReport, SCHEMA,
-    SessionReport, StepReport, TableReport, cell,
+    Counts, Environment, OperationReport, OutcomeWord, RunReport, SCHEMA, StepReport, TableReport,
+    cell, worked,
 };
 use crate::journal::{
-    Entry, EntryState, History, Intent, JournalError, OutcomeResult, Record, SessionEntry,
-    StepEntry, StepStatus, Stored,
+    Entry, EntryState, History, Intent, JournalError, OutcomeResult, StepEntry, StepStatus, Stored,
 };
-use crate::model::{ScopePath, Target, Value};
+use crate::model::{ScopePath, Segment, Target, Value};
 use crate::operation::Class;
 use crate::report::{RunState, RunSummary};
 
@@ -27,7 +28,17 @@ pub fn collect(
     let header = history.header();
     let mut entries: Vec<&Entry> = history.entries().collect();
     entries.sort_by_key(|entry| entry.seq);
-    let steps = steps(&history.steps, &entries, diff);
+    let sessions = sessions(&history.sessions, records);
+    let mut steps = steps(&history.steps, &entries, diff);
+    let done = done_at(records);
+    for step in &mut steps {
+        let done = done.get(&step.title).copied();
+        step.ended = step.ended.map(|ended| done.unwrap_or(ended));
+        let (from, to) = (step.started, step.ended);
+        step.worked_ms = from.zip(to).map(|(from, to)| worked(&sessions, from, to));
+    }
+    let counted = steps.iter().flat_map(|step| &step.operations);
+    let counts = Counts::of(counted);
     let started = records.first().map(|stored| stored.at).unwrap_or_default();
     Ok(RunReport {
         schema: SCHEMA,
@@ -44,7 +55,7 @@ pub fn collect(
             .unwrap_or_default(),
         started,
         last: records.last().map(|stored| stored.at).unwrap_or(started),
-        counts: count(&steps),
+        counts,
         environment: Environment {
             engine: header.engine.clone(),
             sources: header
@@ -61,26 +72,11 @@ pub fn collect(
             limit: header.limit.clone(),
             context: header.context.clone(),
         },
-        sessions: history.sessions.iter().map(session).collect(),
+        sessions,
         decisions: decisions(records, &history),
         tables: entries.iter().filter_map(|entry| table(entry)).collect(),
         steps,
     })
-}
-
-fn session(entry: &SessionEntry) -> SessionReport {
-    SessionReport {
-        kind: format!("{:?}", entry.kind).to_lowercase(),
-        operator: entry.operator.clone(),
-        started: entry.started,
-        ended: entry.ended.map(|(_, at)| at),
-        ending: entry
-            .ended
-            .map_or("no word of an end", |(ending, _)| {
-                RunState::Ended(ending).word()
-            })
-            .to_owned(),
-    }
 }
 
 fn steps(
@@ -90,7 +86,7 @@ fn steps(
 ) -> Vec<StepReport> {
     let mut steps: Vec<(Vec<String>, StepReport)> = Vec::new();
     let place = |steps: &mut Vec<(Vec<String>, StepReport)>, path: &ScopePath| -> usize {
-        let title = titles(path);
+        let title = titles(&path.0);
         if let Some(at) = steps.iter().position(|(known, _)| *known == title) {
             return at;
         }
@@ -99,6 +95,7 @@ fn steps(
             status: "open".into(),
             started: None,
             ended: None,
+            worked_ms: None,
             operations: Vec::new(),
         };
         steps.push((title, report));
@@ -127,19 +124,27 @@ fn steps(
         };
         // What was never entered as a step is open only as long as something in it is.
         if step.started.is_none() && !step.operations.iter().any(open) {
-            step.status = "done".into();
+            let failed = |one: &OperationReport| one.outcome == OutcomeWord::Failed;
+            let word = match step.operations.iter().any(failed) {
+                true => "failed",
+                false => "done",
+            };
+            step.status = word.into();
         }
     }
     steps.into_iter().map(|(_, step)| step).collect()
 }
 
 /// The steps of a path; what an undo does stands in a step of its own.
-fn titles(path: &ScopePath) -> Vec<String> {
-    let steps = path.steps();
-    match path.0.first() {
-        Some(crate::model::Segment::Undo { .. }) => vec!["Undo".to_owned()],
-        _ => steps.into_iter().map(str::to_owned).collect(),
+pub(super) fn titles(path: &[Segment]) -> Vec<String> {
+    if let Some(Segment::Undo { .. }) = path.first() {
+        return vec!["Undo".to_owned()];
     }
+    let steps = path.iter().filter_map(|segment| match segment {
+        Segment::Step { title, .. } => Some(title.clone()),
+        _ => None,
+    });
+    steps.collect()
 }
 
 /// A step may be entered by several branches: it has begun with the first and ends with the last.
@@ -184,6 +189,7 @@ fn operation(entry: &Entry, diff: &dyn Fn(&Intent) -> Option<String>) -> Operati
         attempt: entry.attempt,
         at: entry.at,
         ended: entry.last_at,
+        deadline: intent.deadline,
         outcome,
         note,
         diff: diff(intent),
@@ -244,22 +250,6 @@ fn failure(entry: &Entry) -> Option<(String, String, String)> {
     ))
 }
 
-fn count(steps: &[StepReport]) -> Counts {
-    let mut counts = Counts::default();
-    for operation in steps.iter().flat_map(|step| &step.operations) {
-        match operation.outcome {
-            OutcomeWord::Changed => counts.changed += 1,
-            OutcomeWord::Already => counts.already += 1,
-            OutcomeWord::Ran => counts.commands += 1,
-            OutcomeWord::Failed | OutcomeWord::Aborted => counts.failed += 1,
-            OutcomeWord::Open | OutcomeWord::Again => counts.open += 1,
-            OutcomeWord::Good if operation.class == Class::Observe => counts.looked += 1,
-            OutcomeWord::Good | OutcomeWord::Resolved => {}
-        }
-    }
-    counts
-}
-
 fn table(entry: &Entry) -> Option<TableReport> {
     let intent = &entry.intent;
     let Some(Value::List(rows)) = (intent.kind == "table").then(|| intent.arguments.get("rows"))?
@@ -295,76 +285,4 @@ fn table(entry: &Entry) -> Option<TableReport> {
         columns,
         rows,
     })
-}
-
-fn decisions(records: &[Stored], history: &History) -> Vec<DecisionReport> {
-    let about = |id: &crate::model::OperationId| {
-        history.by_id(id).map_or_else(
-            || id.to_string(),
-            |entry| format!("{}: {}", entry.intent.target, entry.intent.summary),
-        )
-    };
-    let mut found = Vec::new();
-    for stored in records {
-        let decision = match &stored.record {
-            Record::Outcome(outcome) => match (history.by_id(&outcome.id), &outcome.recovered) {
-                (Some(entry), Some(how)) if entry.intent.class == Class::Ask => DecisionReport {
-                    at: stored.at,
-                    what: entry.intent.summary.clone(),
-                    answer: match &outcome.result {
-                        OutcomeResult::Value { value, .. } if *value == Value::Bool(true) => {
-                            "yes".into()
-                        }
-                        OutcomeResult::Value { value, .. } => cell(value),
-                        OutcomeResult::Failed(failure) => failure.report.message.clone(),
-                    },
-                    by: how.strip_prefix("answered by ").unwrap_or(how).to_owned(),
-                },
-                _ => continue,
-            },
-            Record::Retried {
-                operations,
-                by,
-                why,
-            } => DecisionReport {
-                at: stored.at,
-                what: operations.iter().map(about).collect::<Vec<_>>().join("; "),
-                answer: format!("try again: {why}"),
-                by: by.clone(),
-            },
-            Record::Resolved {
-                operation,
-                decision,
-                by,
-                why,
-            } => DecisionReport {
-                at: stored.at,
-                what: about(operation),
-                answer: match why.is_empty() {
-                    true => decision.clone(),
-                    false => format!("{decision}: {why}"),
-                },
-                by: by.clone(),
-            },
-            Record::Edited {
-                edition,
-                reused,
-                orphaned,
-                by,
-                ..
-            } => DecisionReport {
-                at: stored.at,
-                what: format!("the script was edited (edition {edition})"),
-                answer: format!(
-                    "{} operations reused, {} orphaned",
-                    reused.len(),
-                    orphaned.len()
-                ),
-                by: by.clone(),
-            },
-            _ => continue,
-        };
-        found.push(decision);
-    }
-    found
 }

@@ -4,9 +4,10 @@
 use std::fmt::Write as _;
 
 use super::timeline;
-use super::{OperationReport, OutcomeWord, RunReport, StepReport, TableReport, clock, span};
-use crate::operation::Class;
-use crate::report::safe;
+use super::{
+    Counts, OperationReport, OutcomeWord, RunReport, StepReport, TableReport, clock, span,
+};
+use crate::report::{elapsed, safe};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -31,7 +32,8 @@ pub fn render(report: &RunReport) -> String {
     if !chart.is_empty() {
         let _ = write!(
             out,
-            "<section aria-labelledby=\"timeline\">\n<h2 id=\"timeline\">Timeline</h2>\n{LEGEND}{chart}</section>\n"
+            "<section aria-labelledby=\"timeline\">\n<h2 id=\"timeline\">Timeline</h2>\n{}{chart}</section>\n",
+            legend(report)
         );
     }
     out.push_str("<section class=\"steps\" aria-labelledby=\"steps\">\n<h2 id=\"steps\">Steps</h2>\n\
@@ -46,8 +48,16 @@ pub fn render(report: &RunReport) -> String {
     out
 }
 
-const LEGEND: &str = "<p class=\"legend\"><span class=\"act\">acts</span> <span class=\"wait\">waits or asks</span> \
-    <span class=\"bad\">failed</span> <span class=\"open\">open</span></p>\n";
+fn legend(report: &RunReport) -> String {
+    let mut out = "<p class=\"legend\"><span class=\"act\">acts</span> <span class=\"wait\">waits or asks</span> \
+        <span class=\"bad\">failed</span> <span class=\"open\">open</span>"
+        .to_owned();
+    if report.sessions.len() > 1 {
+        out.push_str(" <span class=\"pause\">between two sessions: time is cut out</span>");
+    }
+    out.push_str("</p>\n");
+    out
+}
 
 /// A text from elsewhere, on one line, with nothing in it that HTML or a terminal would act upon.
 pub(super) fn escape(text: &str) -> String {
@@ -83,7 +93,7 @@ fn head(out: &mut String, report: &RunReport) {
     let _ = write!(
         out,
         "<header>\n<p class=\"badge {tone}\">{}</p>\n<h1>{}</h1>\n<p class=\"facts\">on <b>{}</b> · {} · run <code>{}</code></p>\n\
-         <p class=\"facts\">{} to {} ({})</p>\n",
+         <p class=\"facts\">{} to {}, {} of work in {}</p>\n",
         escape(&report.state),
         escape(&report.title),
         escape(&report.on),
@@ -91,7 +101,8 @@ fn head(out: &mut String, report: &RunReport) {
         escape(&report.run),
         clock(report.started),
         clock(report.last),
-        span(report.started, report.last),
+        elapsed(report.worked()),
+        super::super::counted(report.sessions.len(), "session", "sessions"),
     );
     if tone == "bad" && !report.message.is_empty() {
         let _ = writeln!(
@@ -148,41 +159,23 @@ fn step_html(out: &mut String, number: usize, step: &StepReport) {
         "failed" => "bad",
         _ => "wait",
     };
-    let time = match (step.started, step.ended) {
-        (Some(from), Some(to)) => span(from, to),
-        _ => String::new(),
-    };
     // What went wrong lies open; the rest opens at a click, or by the keyboard.
     let open = if step.status == "done" { "" } else { " open" };
-    let acts = step
-        .operations
-        .iter()
-        .filter(|operation| !is_quiet(operation))
-        .count();
+    let mut facts = vec![Counts::of(&step.operations).to_string()];
+    facts.extend(step.worked_ms.map(elapsed));
+    facts.retain(|fact| !fact.is_empty());
     let _ = write!(
         out,
         "<details class=\"step\" id=\"step-{number}\"{open}>\n<summary><span class=\"mark {tone}\">{}</span> <h3>{}</h3> \
-         <span class=\"time\">{acts} of {} {time}</span></summary>\n<ol class=\"operations\">\n",
+         <span class=\"time\">{}</span></summary>\n<ol class=\"operations\">\n",
         escape(&step.status),
         escape(&title),
-        super::super::counted(step.operations.len(), "operation", "operations"),
+        escape(&facts.join(", ")),
     );
     for operation in &step.operations {
         operation_html(out, operation);
     }
     out.push_str("</ol>\n</details>\n");
-}
-
-/// What only looked, told, or was already right.
-fn is_quiet(operation: &OperationReport) -> bool {
-    match operation.outcome {
-        OutcomeWord::Already => true,
-        OutcomeWord::Good => matches!(
-            operation.class,
-            Class::Observe | Class::Tell | Class::Assert
-        ),
-        _ => false,
-    }
 }
 
 fn operation_html(out: &mut String, operation: &OperationReport) {
@@ -192,16 +185,12 @@ fn operation_html(out: &mut String, operation: &OperationReport) {
         OutcomeWord::Changed | OutcomeWord::Ran => "act",
         _ => "quiet",
     };
-    let quiet = if is_quiet(operation) {
+    let quiet = if operation.is_quiet() {
         " class=\"look\""
     } else {
         ""
     };
-    let place = match (operation.branch.as_str(), operation.target.as_str()) {
-        ("", target) => target.to_owned(),
-        (branch, target) if branch == target || target.is_empty() => branch.to_owned(),
-        (branch, target) => format!("{branch} > {target}"),
-    };
+    let place = operation.place(" > ");
     let line = format!(
         "<span class=\"mark {tone}\">{}</span> <span class=\"place\">{}</span> <code>{}</code>{} <span class=\"time\">{}</span>",
         operation.outcome.as_str(),
@@ -211,7 +200,7 @@ fn operation_html(out: &mut String, operation: &OperationReport) {
             true => String::new(),
             false => format!(" <em>{}</em>", escape(&operation.note)),
         },
-        match is_quiet(operation) {
+        match operation.is_quiet() {
             true => String::new(),
             false => span(operation.at, operation.ended),
         },
@@ -247,12 +236,14 @@ fn more(operation: &OperationReport) -> String {
         out.push_str("<pre class=\"diff\">");
         for line in safe::lines(diff) {
             let class = match line.as_bytes().first() {
+                _ if line.starts_with("--- ") || line.starts_with("+++ ") => "hunk",
                 Some(b'+') => "plus",
                 Some(b'-') => "minus",
                 Some(b'@') => "hunk",
                 _ => "same",
             };
-            let _ = writeln!(out, "<span class=\"{class}\">{}</span>", characters(&line));
+            // Each is a block of its own: a line break between them would be an empty line.
+            let _ = write!(out, "<span class=\"{class}\">{}</span>", characters(&line));
         }
         out.push_str("</pre>\n");
     }
@@ -294,7 +285,7 @@ fn decisions(out: &mut String, report: &RunReport) {
                     clock(decision.at),
                     decision.what.clone(),
                     decision.answer.clone(),
-                    decision.by.clone(),
+                    decision.who(),
                 ]
             })
             .collect(),
@@ -325,7 +316,10 @@ fn environment(out: &mut String, report: &RunReport) {
                         session.operator.clone(),
                         clock(session.started),
                         session.ended.map(clock).unwrap_or_default(),
-                        session.ending.clone(),
+                        match session.message.is_empty() {
+                            true => session.ending.clone(),
+                            false => format!("{}: {}", session.ending, session.message),
+                        },
                     ]
                 })
                 .collect(),

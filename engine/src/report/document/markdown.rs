@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{OperationReport, OutcomeWord, RunReport, StepReport, TableReport, clock, span};
+use super::{OperationReport, OutcomeWord, RunReport, StepReport, TableReport, clock};
 use crate::operation::Class;
-use crate::report::safe;
+use crate::report::{counted, elapsed, safe};
 
 /// The report.
 pub fn render(report: &RunReport) -> String {
@@ -21,10 +21,11 @@ pub fn render(report: &RunReport) -> String {
     );
     let _ = writeln!(
         out,
-        "{} to {} ({})\n",
+        "{} to {}, {} of work in {}\n",
         clock(report.started),
         clock(report.last),
-        span(report.started, report.last)
+        elapsed(report.worked()),
+        counted(report.sessions.len(), "session", "sessions")
     );
     for table in &report.tables {
         let _ = writeln!(out, "### {}\n\n{}", text(&table.title), rows(table));
@@ -41,7 +42,7 @@ pub fn render(report: &RunReport) -> String {
                 clock(decision.at),
                 text(&decision.what),
                 text(&decision.answer),
-                text(&decision.by)
+                text(&decision.who())
             );
         }
         out.push('\n');
@@ -79,9 +80,9 @@ fn step_text(step: &StepReport) -> String {
         true => "Outside of steps".to_owned(),
         false => step.title.join(" / "),
     };
-    let time = match (step.started, step.ended) {
-        (Some(from), Some(to)) => format!(", {}", span(from, to)),
-        _ => String::new(),
+    let time = match step.worked_ms {
+        Some(worked) => format!(", {}", elapsed(worked)),
+        None => String::new(),
     };
     let mut out = format!("## {} ({}{time})\n\n", text(&title), step.status);
     for operation in step

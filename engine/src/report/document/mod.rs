@@ -3,12 +3,17 @@
 //! - [`RunReport`]: the model; serialised it is the JSON form
 //! - [`markdown`]: for a ticket or a pull request
 //! - [`html`]: one file that needs nothing else
+//! - [`text`]: for a terminal or a pipe
 
+mod axis;
 mod collect;
+mod decisions;
 pub mod html;
 pub mod markdown;
+mod sessions;
 #[cfg(test)]
 mod tests;
+pub mod text;
 mod timeline;
 
 use jiff::Timestamp;
@@ -72,6 +77,50 @@ pub struct Counts {
     pub open: usize,
 }
 
+impl Counts {
+    /// Counts operations.
+    pub fn of<'a>(operations: impl IntoIterator<Item = &'a OperationReport>) -> Self {
+        let mut counts = Self::default();
+        operations.into_iter().for_each(|one| counts.add(one));
+        counts
+    }
+
+    fn add(&mut self, operation: &OperationReport) {
+        match operation.outcome {
+            OutcomeWord::Changed => self.changed += 1,
+            OutcomeWord::Already => self.already += 1,
+            OutcomeWord::Ran => self.commands += 1,
+            OutcomeWord::Failed | OutcomeWord::Aborted => self.failed += 1,
+            OutcomeWord::Open | OutcomeWord::Again => self.open += 1,
+            OutcomeWord::Good if operation.class == Class::Observe => self.looked += 1,
+            OutcomeWord::Good | OutcomeWord::Resolved => {}
+        }
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let command = if self.commands == 1 {
+            "command"
+        } else {
+            "commands"
+        };
+        let parts: Vec<String> = [
+            (self.changed, "changed"),
+            (self.already, "already right"),
+            (self.commands, command),
+            (self.looked, "looked"),
+            (self.failed, "failed"),
+            (self.open, "open"),
+        ]
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}"))
+        .collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
 /// What a run was started with.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Environment {
@@ -98,8 +147,12 @@ pub struct SessionReport {
     pub started: Timestamp,
     /// When it ended; none if it still runs or died.
     pub ended: Option<Timestamp>,
+    /// When its last record was written: until then it surely worked.
+    pub last: Timestamp,
     /// How it ended.
     pub ending: String,
+    /// Why, in words; may be empty.
+    pub message: String,
 }
 
 /// Something that a person decided.
@@ -111,8 +164,20 @@ pub struct DecisionReport {
     pub what: String,
     /// The answer.
     pub answer: String,
-    /// Who gave it.
+    /// Who gave it: a person, or the flag that stood for one.
     pub by: String,
+    /// Whose session it was.
+    pub operator: String,
+}
+
+impl DecisionReport {
+    /// Who gave it; behind a flag, who gave the flag.
+    pub fn who(&self) -> String {
+        match self.by.starts_with('-') && !self.operator.is_empty() {
+            true => format!("{} of {}", self.by, self.operator),
+            false => self.by.clone(),
+        }
+    }
 }
 
 /// A table of the runbook.
@@ -137,6 +202,8 @@ pub struct StepReport {
     pub started: Option<Timestamp>,
     /// When it was left.
     pub ended: Option<Timestamp>,
+    /// Milliseconds of work in it: without pauses between sessions, without replays. None while it is open.
+    pub worked_ms: Option<u64>,
     /// What was done in it, in order.
     pub operations: Vec<OperationReport>,
 }
@@ -164,6 +231,8 @@ pub struct OperationReport {
     pub at: Timestamp,
     /// When its latest outcome was recorded.
     pub ended: Timestamp,
+    /// For a wait: until when it goes on at most.
+    pub deadline: Option<Timestamp>,
     /// How it ended.
     pub outcome: OutcomeWord,
     /// More about how it ended: how it was learnt, who decided.
@@ -176,6 +245,26 @@ pub struct OperationReport {
     pub failure: Option<(String, String, String)>,
     /// Whether it belongs to an undo.
     pub undo: bool,
+}
+
+impl OperationReport {
+    /// Whether it only looked, told, held, or found everything right.
+    pub fn is_quiet(&self) -> bool {
+        match self.outcome {
+            OutcomeWord::Already => true,
+            OutcomeWord::Good => matches!(self.class, Class::Observe | Class::Tell | Class::Assert),
+            _ => false,
+        }
+    }
+
+    /// The branch and the target, once where they are the same; empty for the run itself.
+    pub fn place(&self, between: &str) -> String {
+        match (self.branch.as_str(), self.target.as_str()) {
+            ("", target) => target.to_owned(),
+            (branch, target) if branch == target || target.is_empty() => branch.to_owned(),
+            (branch, target) => format!("{branch}{between}{target}"),
+        }
+    }
 }
 
 /// How an operation ended.
@@ -233,34 +322,28 @@ impl RunReport {
         self.steps.iter().flat_map(|step| &step.operations)
     }
 
+    /// Milliseconds in which a process worked on it: without the pauses between its sessions.
+    pub fn worked(&self) -> u64 {
+        worked(&self.sessions, self.started, self.last)
+    }
+
     /// One line that counts: `9 changed, 6 commands, 214 looked`.
     pub fn counted(&self) -> String {
-        let Counts {
-            changed,
-            already,
-            commands,
-            looked,
-            failed,
-            open,
-        } = self.counts;
-        let commands_word = if commands == 1 { "command" } else { "commands" };
-        let parts: Vec<String> = [
-            (changed, "changed"),
-            (already, "already right"),
-            (commands, commands_word),
-            (looked, "looked"),
-            (failed, "failed"),
-            (open, "open"),
-        ]
-        .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, word)| format!("{number} {word}"))
-        .collect();
-        match parts.is_empty() {
-            true => "nothing was done".into(),
-            false => parts.join(", "),
+        match self.counts.to_string() {
+            nothing if nothing.is_empty() => "nothing was done".into(),
+            counts => counts,
         }
     }
+}
+
+/// Milliseconds of sessions between two moments.
+fn worked(sessions: &[SessionReport], from: Timestamp, to: Timestamp) -> u64 {
+    let spans = sessions.iter().map(|session| {
+        let (from, to) = (from.max(session.started), to.min(session.last));
+        let span = to.as_millisecond() - from.as_millisecond();
+        u64::try_from(span).unwrap_or_default()
+    });
+    spans.sum()
 }
 
 /// A value in a table's cell.

@@ -17,6 +17,7 @@ fn operation(summary: &str, outcome: OutcomeWord) -> OperationReport {
         attempt: 1,
         at: at(1),
         ended: at(4),
+        deadline: None,
         outcome,
         note: String::new(),
         diff: None,
@@ -56,6 +57,7 @@ fn report(operations: Vec<OperationReport>) -> RunReport {
             status: "failed".into(),
             started: Some(at(0)),
             ended: Some(at(7)),
+            worked_ms: Some(7_000),
             operations,
         }],
     }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::axis::Axis;
 use super::html::escape;
-use super::{OperationReport, OutcomeWord, RunReport, span};
+use super::{OperationReport, OutcomeWord, RunReport, clock, span};
 use crate::operation::Class;
+use crate::report::elapsed;
 
 /// Rows that are drawn; the chart of a thousand hosts would be a wall.
 const ROWS: usize = 60;
@@ -19,28 +21,22 @@ const TOP: f64 = 26.0;
 /// The chart as an SVG element; nothing if there is nothing to draw.
 pub fn draw(report: &RunReport) -> String {
     let rows = rows(report);
-    let begin = report.started.as_millisecond();
-    let length = (report.last.as_millisecond() - begin).max(1) as f64;
-    let x = |at: jiff::Timestamp| {
-        LEFT + (at.as_millisecond() - begin) as f64 / length * (WIDTH - LEFT - 10.0)
-    };
     if rows.is_empty() {
         return String::new();
     }
+    let axis = Axis::new(report, LEFT, WIDTH - 10.0);
     let shown = &rows[..rows.len().min(ROWS)];
     let height = TOP + ROW * shown.len() as f64 + 8.0;
+    let cut_out = match axis.pauses.is_empty() {
+        true => "",
+        false => " Pauses between sessions are cut out.",
+    };
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Timeline by target; the steps below tell the same in words\">\n"
+        "<div class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+         aria-label=\"Timeline by target; the steps below tell the same in words.{cut_out}\">\n"
     );
-    axis(&mut svg, report, height);
-    for session in report.sessions.iter().skip(1) {
-        let at = x(session.started);
-        let _ = writeln!(
-            svg,
-            "<line class=\"session\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{height}\"><title>{}</title></line>",
-            escape(&session.kind)
-        );
-    }
+    grid(&mut svg, &axis, height);
+    pauses(&mut svg, report, &axis, height);
     for (index, target) in shown.iter().enumerate() {
         let y = TOP + ROW * index as f64;
         let _ = writeln!(
@@ -56,7 +52,7 @@ pub fn draw(report: &RunReport) -> String {
             continue;
         };
         let y = TOP + ROW * row as f64 + 4.0;
-        let (from, to) = (x(operation.at), x(operation.ended));
+        let (from, to) = (axis.x(operation.at), axis.x(operation.ended));
         let _ = writeln!(
             svg,
             "<rect class=\"{}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{}\" rx=\"2\"><title>{} ({})</title></rect>",
@@ -67,30 +63,42 @@ pub fn draw(report: &RunReport) -> String {
             span(operation.at, operation.ended)
         );
     }
-    svg.push_str("</svg>\n");
+    svg.push_str("</svg></div>\n");
     if rows.len() > ROWS {
         let _ = writeln!(svg, "<p>and {} more targets</p>", rows.len() - ROWS);
     }
     svg
 }
 
-fn axis(svg: &mut String, report: &RunReport, height: f64) {
-    const PARTS: u32 = 4;
-    let total = report.last.as_millisecond() - report.started.as_millisecond();
-    for part in 0..=PARTS {
-        let share = f64::from(part) / f64::from(PARTS);
-        let at = LEFT + share * (WIDTH - LEFT - 10.0);
-        let time = (total.max(0) as f64 * share) as u64;
-        let anchor = match part {
+fn grid(svg: &mut String, axis: &Axis, height: f64) {
+    let marks = axis.marks();
+    for (index, (time, at)) in marks.iter().enumerate() {
+        let anchor = match index {
             0 => "start",
-            PARTS => "end",
+            last if last + 1 == marks.len() => "end",
             _ => "middle",
         };
         let _ = writeln!(
             svg,
             "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{height}\"/>\
              <text class=\"time\" x=\"{at:.1}\" y=\"14\" text-anchor=\"{anchor}\">{}</text>",
-            crate::report::elapsed(time)
+            elapsed(*time)
+        );
+    }
+}
+
+/// What lies between two sessions: a band that says how long nobody worked on the run.
+fn pauses(svg: &mut String, report: &RunReport, axis: &Axis, height: f64) {
+    for (pause, session) in axis.pauses.iter().zip(report.sessions.iter().skip(1)) {
+        let _ = writeln!(
+            svg,
+            "<rect class=\"pause\" x=\"{:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"><title>{} without a session, then: {}, {}</title></rect>",
+            pause.x,
+            pause.width,
+            height - TOP,
+            elapsed(pause.length),
+            escape(&session.kind),
+            clock(session.started),
         );
     }
 }
