@@ -353,3 +353,38 @@ fn what_is_no_plan_is_refused_in_words() {
     assert!(said.contains("is not a file"), "{said}");
     assert!(Path::new(&set.dir).join("app.conf").exists());
 }
+
+/// Without helper pods a plan knows less; whoever carries it out must not know more, or nothing is as planned.
+#[test]
+fn a_plan_without_a_look_into_nodes_is_carried_out_as_one() {
+    let bench = Bench::new();
+    bench.write(
+        "hosts.yaml",
+        "hosts:\n  n1: { transport: node }\n  here: { transport: local }\n",
+    );
+    bench.write(
+        "nodes.rhai",
+        "runbook #{ title: \"Nodes\" };\nstep \"Here\" { host(\"here\").run([\"true\"]); }\nstep \"There\" { host(\"n1\").run([\"touch\", \"/x\"], #{ creates: \"/x\" }); }\n",
+    );
+    // No cluster is needed to plan it so; one would be to carry out its last step.
+    let kubeconfig = bench.write("kubeconfig", "apiVersion: v1\nkind: Config\n");
+    let text = bench.exits(
+        0,
+        &[
+            "run",
+            "nodes.rhai",
+            "-i",
+            "hosts.yaml",
+            "--kubeconfig",
+            kubeconfig.to_str().unwrap(),
+            "--dry-run",
+            "--no-observer-pods",
+            "--out",
+            "p.plan",
+        ],
+    );
+    assert!(text.contains("--no-observer-pods"), "{text}");
+    let said = said(&bench.run(&["run", "--plan", "p.plan", "--yes"]));
+    assert!(!said.contains("refused,"), "{said}");
+    assert!(!said.contains("no longer comes to its end"), "{said}");
+}

@@ -106,7 +106,8 @@ pub fn dry_run(run: &args::Run, prepared: &Prepared, console: &Console) -> Resul
             problem.exit = verdict.exit;
             return Err(problem);
         }
-        PlanFile::new(prepared, BoundPlan { seed, plan }).write(path, &secrets)?;
+        PlanFile::new(prepared, !run.no_observer_pods, BoundPlan { seed, plan })
+            .write(path, &secrets)?;
         let path = path.display();
         eprintln!(
             "The plan is in {path}. To read it again: runbook show {path}. To do exactly that: runbook run --plan {path}"
@@ -153,7 +154,7 @@ pub fn carry_out(
     let now = rehearse(
         &prepared,
         &run.talk,
-        !run.no_observer_pods,
+        file.observer_pods(),
         &file.bound.seed,
         silent,
         console,

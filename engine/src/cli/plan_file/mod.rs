@@ -44,6 +44,9 @@ struct PlannedPlace {
     context: Option<String>,
     kubeconfig: Option<PathBuf>,
     parallel: usize,
+    /// Whether it was made without looking into nodes by helper pods.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    no_observer_pods: bool,
 }
 
 /// The plan as a run is held to it; what the journal of such a run keeps.
@@ -102,7 +105,9 @@ pub struct PlanFile {
 
 impl PlanFile {
     /// The file of a plan that was just made.
-    pub fn new(prepared: &Prepared, bound: BoundPlan) -> Self {
+    ///
+    /// `observer_pods` says whether nodes were looked into by helper pods: who carries the plan out looks the same way.
+    pub fn new(prepared: &Prepared, observer_pods: bool, bound: BoundPlan) -> Self {
         let place = prepared.ground.place();
         let inventory = place.inventory.as_ref().zip(prepared.ground.text.as_ref());
         let named = |(name, text): (&str, &str)| Named {
@@ -125,6 +130,7 @@ impl PlanFile {
                 context: place.context.clone(),
                 kubeconfig: place.kubeconfig.clone(),
                 parallel: place.parallel,
+                no_observer_pods: !observer_pods,
             },
             main: prepared.sources.main.clone(),
             sources: prepared.sources.iter().map(named).collect(),
@@ -147,6 +153,11 @@ impl PlanFile {
             by: self.by.clone(),
             parameters: self.parameters.iter().map(told).collect(),
         }
+    }
+
+    /// Whether nodes were looked into by helper pods.
+    pub fn observer_pods(&self) -> bool {
+        !self.place.no_observer_pods
     }
 
     /// The pinned texts.

@@ -4,6 +4,7 @@ mod compare;
 mod group;
 mod markdown;
 mod radius;
+mod restarts;
 mod text;
 
 use std::collections::HashSet;

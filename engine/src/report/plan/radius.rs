@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Subject;
 
+use super::restarts::restarts;
 use super::{Plan, PlanEntry, PlanKind, place};
 
 /// What is touched.
@@ -54,11 +55,11 @@ impl Radius {
                 };
             }
         }
-        if entry.kind == PlanKind::Command
-            && let Some(what) = restart(&entry.summary)
-        {
-            let hosts = self.restarts.entry(what).or_default();
-            hosts.insert(place(entry).to_owned());
+        if entry.kind == PlanKind::Command {
+            for what in restarts(&entry.summary) {
+                let hosts = self.restarts.entry(what).or_default();
+                hosts.insert(place(entry).to_owned());
+            }
         }
     }
 
@@ -98,55 +99,9 @@ pub(super) fn some(names: &BTreeSet<String>, most: usize) -> String {
     shown.join(", ")
 }
 
-/// What a command restarts, stops or starts, as far as its text tells: of a shell's line the part that says so.
-fn restart(command: &str) -> Option<String> {
-    let words: Vec<&str> = command.split_whitespace().collect();
-    let first = words.first()?.rsplit('/').next()?;
-    if matches!(first, "reboot" | "shutdown" | "poweroff" | "halt") {
-        return Some("the machine".to_owned());
-    }
-    let acts = |word: &str| {
-        matches!(
-            word,
-            "restart" | "stop" | "start" | "reload" | "try-restart" | "reload-or-restart"
-        )
-    };
-    let verb = match first {
-        "systemctl" | "service" | "rc-service" => words.iter().position(|word| acts(word))?,
-        _ => return None,
-    };
-    if first != "systemctl" {
-        return words.get(1).map(|unit| (*unit).to_owned());
-    }
-    let units: Vec<&str> = words[verb + 1..]
-        .iter()
-        .copied()
-        .filter(|word| !word.starts_with('-'))
-        .collect();
-    (!units.is_empty()).then(|| units.join(" "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_restart_is_seen_in_what_is_typed() {
-        for (command, what) in [
-            ("systemctl restart --no-block k3s-agent", Some("k3s-agent")),
-            (
-                "/usr/bin/systemctl --quiet stop a.timer b",
-                Some("a.timer b"),
-            ),
-            ("service nginx reload", Some("nginx")),
-            ("reboot", Some("the machine")),
-            ("systemctl is-active k3s", None),
-            ("echo restart", None),
-            ("", None),
-        ] {
-            assert_eq!(restart(command).as_deref(), what, "{command}");
-        }
-    }
 
     #[test]
     fn many_names_are_counted() {
