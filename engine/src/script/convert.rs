@@ -67,9 +67,31 @@ fn at_depth(dynamic: &Dynamic, depth: usize) -> Result<Value, String> {
         return Ok(Value::Text(pod.to_string()));
     }
     Err(format!(
-        "a {} has no plain form; use text, numbers, arrays and maps",
-        dynamic.type_name()
+        "{} has no plain form; use text, numbers, arrays and maps",
+        in_words(dynamic)
     ))
+}
+
+/// What a value is, in the words of an author rather than the interpreter's: `a whole number`, `an array`.
+pub fn in_words(value: &Dynamic) -> String {
+    let word = match value.type_name() {
+        "()" => "nothing: ()",
+        "bool" => "true or false",
+        "i64" => "a whole number",
+        "f64" => "a number",
+        "string" => "a text",
+        "char" => "a letter",
+        "array" => "an array",
+        "map" => "a map",
+        "Fn" => "a closure",
+        "range" | "range=" => "a range",
+        // A type of this program, by the last part of its path.
+        other => {
+            let name = other.rsplit("::").next().unwrap_or(other);
+            return format!("a {}", name.to_lowercase());
+        }
+    };
+    word.to_owned()
 }
 
 /// The script's form of plain data.

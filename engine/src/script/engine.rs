@@ -32,6 +32,18 @@ pub const REMOVED: &[(&str, &str)] = &[
     ),
 ];
 
+/// Functions of the interpreter that runbooks do without, and why.
+pub const CLOCKS: &[(&str, &str); 2] = &[
+    (
+        "timestamp",
+        "use now(), which is recorded, so that a resume tells the same time",
+    ),
+    (
+        "sleep",
+        "use wait_until(…), which says for what and until when, and which a resume goes on with",
+    ),
+];
+
 /// An engine with every host word, over the pinned texts.
 pub fn engine(sources: Arc<SourceSet>, session: &Arc<Session>, dry_run: bool) -> Engine {
     let mut engine = bare();
@@ -88,16 +100,16 @@ pub fn bare() -> Engine {
         }
         other => other,
     });
-    // A clock of the interpreter would not be journaled; `sleep` could not be interrupted.
-    engine.register_fn("timestamp", || -> Result<(), Box<rhai::EvalAltResult>> {
-        Err("`timestamp` is not part of the language: use now(), which is recorded".into())
-    });
-    engine.register_fn("sleep", |_: i64| -> Result<(), Box<rhai::EvalAltResult>> {
-        Err("`sleep` is not part of the language: use wait_until(…), which says for what and until when".into())
-    });
-    engine.register_fn("sleep", |_: f64| -> Result<(), Box<rhai::EvalAltResult>> {
-        Err("`sleep` is not part of the language: use wait_until(…), which says for what and until when".into())
-    });
+    // The check finds them where they are called by name; here they are refused however they are called.
+    let refused = |(name, why): (&str, &str)| -> Result<(), Box<rhai::EvalAltResult>> {
+        let why = format!("`{name}` is not part of the language: {why}");
+        let failure = crate::operation::Failure::Misuse(why);
+        Err(super::failure::raise(failure, rhai::Position::NONE))
+    };
+    let [timestamp, sleep] = *CLOCKS;
+    engine.register_fn("timestamp", move || refused(timestamp));
+    engine.register_fn("sleep", move |_: i64| refused(sleep));
+    engine.register_fn("sleep", move |_: f64| refused(sleep));
     words::syntax::register_syntax_only(&mut engine);
     engine
 }

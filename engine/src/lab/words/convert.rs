@@ -43,7 +43,7 @@ pub fn to_json(value: &Dynamic) -> Result<Json, String> {
             .map(Json::Object);
     }
     Err(format!(
-        "a {} has no plain form; use text, numbers, arrays and maps",
+        "a value of type {} has no plain form; use text, numbers, arrays and maps",
         value.type_name()
     ))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 
+use super::super::engine::CLOCKS;
 use super::{Finding, Header, Names, Severity, Unit, codes};
 use crate::text::suggest;
 
@@ -149,6 +150,11 @@ fn unqualified(
     if call.call.op_token.is_some() || KEYWORDS.contains(&name) || name.starts_with("anon$") {
         return None;
     }
+    if let Some((_, why)) = CLOCKS.iter().find(|(clock, _)| *clock == name)
+        && !own.contains_key(name)
+    {
+        return Some(not_in_language(unit, call, name, why));
+    }
     let given = call.call.args.len() + usize::from(call.method);
     let takes = |functions: &Functions| functions.get(name).cloned().unwrap_or_default();
     let (native, own) = (takes(native), takes(own));
@@ -238,6 +244,17 @@ fn unknown_function(
         position: unit.at(call.position),
         length: name.chars().count(),
         help: near.map(|near| format!("did you mean `{prefix}{near}`?")),
+    }
+}
+
+fn not_in_language(unit: &Unit<'_>, call: &Call<'_>, name: &str, why: &str) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: codes::NOT_IN_LANGUAGE,
+        message: format!("`{name}` is not part of the language"),
+        position: unit.at(call.position),
+        length: name.chars().count(),
+        help: Some(why.to_owned()),
     }
 }
 

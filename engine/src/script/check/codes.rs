@@ -115,7 +115,8 @@ pub const CODES: &[Code] = &[
         name: "not-in-language",
         weight: Weight::Error,
         text: "`switch` cannot tell a dry run that its value is not known yet and would silently take the default; \
-               `eval` makes text at run time that nobody can review. Runbooks do without both.",
+               `eval` makes text at run time that nobody can review. `sleep` waits for nothing in particular, and `timestamp` is a clock \
+               that no journal records. Runbooks do without them.",
         bad: "switch 1 { 1 => note(\"one\") }",
         good: "if param(\"size\") == 1 { note(\"one\"); }",
     },

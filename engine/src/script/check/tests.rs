@@ -291,6 +291,45 @@ fn a_comment_silences_the_line_that_it_belongs_to() {
     );
 }
 
+#[test]
+fn every_warning_is_silenced_by_a_comment_with_a_reason_and_only_so() {
+    let mut tried = Vec::new();
+    for code in CODES {
+        let warns = code.severity() == Severity::Warning;
+        if !warns || code.bad.is_empty() || code.code >= codes::ALLOW_WITHOUT_REASON {
+            continue;
+        }
+        let first = found(code.bad);
+        let (_, line) = first.iter().find(|(found, _)| *found == code.code).unwrap();
+        let at = |comment: &str| {
+            let lines = code.bad.lines().enumerate();
+            let lines = lines.map(|(number, text)| match number + 1 == *line as usize {
+                true => format!("{text}{comment}\n"),
+                false => format!("{text}\n"),
+            });
+            codes_of(&lines.collect::<String>())
+        };
+        let silenced = at(&format!(" // allow {}: it is meant so", code.code));
+        let others = first.iter().map(|(other, _)| *other);
+        let left: Vec<_> = others.filter(|other| *other != code.code).collect();
+        assert_eq!(silenced, left, "{}", code.code);
+        let without = at(&format!(" // allow {}", code.code));
+        assert!(
+            without.contains(&codes::ALLOW_WITHOUT_REASON),
+            "{}: {without:?}",
+            code.code
+        );
+        tried.push(code.code);
+    }
+    let listed: Vec<&str> = CODES.iter().map(|code| code.code).collect();
+    // All but the unused parameter, which has no example of a few lines, and the two about comments.
+    assert_eq!(
+        tried.len(),
+        listed.iter().filter(|code| **code >= "RB100").count() - 3,
+        "{tried:?}"
+    );
+}
+
 /// The library and everything that is shipped, with nothing left out.
 #[test]
 fn the_library_and_the_shipped_runbooks_are_clean() {

@@ -9,6 +9,7 @@ use super::super::session::{Session, misuse};
 use super::super::unknown;
 use crate::model::{Target, Value};
 use crate::operation::{Action, Assertion};
+use crate::script::convert::in_words;
 
 type Checked = Result<(), Box<EvalAltResult>>;
 
@@ -51,10 +52,10 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
         move |context: NativeCallContext, condition: Dynamic, message: &str| -> Checked {
             let actual = plain(&context, &condition)?;
             if !matches!(actual, Value::Bool(_) | Value::Unknown(_)) {
-                let kind = condition.type_name();
+                let kind = in_words(&condition);
                 return Err(misuse(
                     &context,
-                    format!("ensure takes a condition (true or false), not a {kind}"),
+                    format!("ensure takes a condition (true or false), not {kind}"),
                 ));
             }
             let assertion = Assertion {

@@ -16,6 +16,7 @@ use super::options::Options;
 use crate::executor::undo::ScriptedUndo;
 use crate::model::{Image, OperationKey, Subject, Target, Value};
 use crate::operation::{Action, Affects, Change, Failure, Telling};
+use crate::script::convert::in_words;
 use crate::transport::{ActingFleet, Cancel, ObservingFleet};
 
 /// A change whose observation and application are closures of the script.
@@ -179,8 +180,8 @@ fn described<'a>(
             Some(host) => host.target(),
             None => {
                 return Err(format!(
-                    "change: `target` is a host, not a {}",
-                    target.type_name()
+                    "change: `target` is a host, not {}",
+                    in_words(&target)
                 ));
             }
         },
@@ -196,11 +197,11 @@ fn described<'a>(
         let Some(value) = options.take(name) else {
             return Ok(None);
         };
-        let kind = value.type_name().to_owned();
+        let kind = in_words(&value);
         value
             .try_cast::<FnPtr>()
             .map(|closure| Some(detached(&closure)))
-            .ok_or(format!("change: `{name}` is a closure, not a {kind}"))
+            .ok_or(format!("change: `{name}` is a closure, not {kind}"))
     };
     let observe = closure("observe")?.ok_or("change needs `observe: || …`: the state as it is")?;
     let apply = closure("apply")?.ok_or("change needs `apply: |to| …`: how to get to a state")?;

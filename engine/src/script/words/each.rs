@@ -17,6 +17,7 @@ use super::pod::Pod;
 use crate::model::{ScopePath, Segment, Target, Unknown};
 use crate::operation::{Failure, Report};
 use crate::report::PlanNote;
+use crate::script::convert::in_words;
 
 type BranchResult = Result<Dynamic, Box<EvalAltResult>>;
 
@@ -99,7 +100,7 @@ fn each(
     let Some(items) = items.read_lock::<Array>().map(|items| items.clone()) else {
         return Err(misuse(
             context,
-            format!("each goes through an array, not a {}", items.type_name()),
+            format!("each goes through an array, not {}", in_words(&items)),
         ));
     };
     let mut plan = plan(options).map_err(|why| misuse(context, why))?;

@@ -14,6 +14,7 @@ use super::host::Host;
 use super::options::Options;
 use crate::model::{Target, TargetPath};
 use crate::operation::{Action, ChangeFile, Failure, FileEdit, FileQuestion, LookAtFile};
+use crate::script::convert::in_words;
 
 type Evaluated = Result<Dynamic, Box<EvalAltResult>>;
 
@@ -191,8 +192,8 @@ fn editing(engine: &mut Engine, session: &Arc<Session>) {
                 match edited.read_lock::<ImmutableString>() {
                     Some(text) => Ok(text.to_string()),
                     None => Err(Failure::Misuse(format!(
-                        "the closure of edit must return the new text, not a {}",
-                        edited.type_name()
+                        "the closure of edit must return the new text, not {}",
+                        in_words(&edited)
                     ))),
                 }
             };

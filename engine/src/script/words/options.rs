@@ -1,5 +1,6 @@
 //! Option maps of words: every key known, every value of the right type, else a clear misuse.
 
+use crate::script::convert::in_words;
 use std::time::Duration;
 
 use rhai::{Dynamic, ImmutableString, Map};
@@ -83,9 +84,9 @@ impl Options {
 
     fn wrong(&self, name: &str, wanted: &str, value: &Dynamic) -> String {
         format!(
-            "{}: `{name}` is {wanted}, not a {}",
+            "{}: `{name}` is {wanted}, not {}",
             self.word,
-            value.type_name()
+            in_words(value)
         )
     }
 }
@@ -98,8 +99,8 @@ pub fn duration(value: &Dynamic) -> Result<Duration, String> {
     match value.as_int() {
         Ok(seconds) if seconds >= 0 => Ok(Duration::from_secs(seconds.unsigned_abs())),
         _ => Err(format!(
-            "a duration is a text such as \"90s\" or \"5m\", or seconds, not a {}",
-            value.type_name()
+            "a duration is a text such as \"90s\" or \"5m\", or seconds, not {}",
+            in_words(value)
         )),
     }
 }

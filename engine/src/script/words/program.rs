@@ -1,5 +1,6 @@
 //! Commands as scripts write them: an array is an argv and meets no shell, a text is for `sh -c`.
 
+use crate::script::convert::in_words;
 use std::collections::BTreeMap;
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
@@ -23,8 +24,8 @@ pub fn program(value: &Dynamic) -> Result<Program, String> {
         return Ok(Program::Argv(words));
     }
     Err(format!(
-        "a command is a text (for sh -c) or an array (program and arguments), not a {}",
-        value.type_name()
+        "a command is a text (for sh -c) or an array (program and arguments), not {}",
+        in_words(value)
     ))
 }
 
@@ -34,8 +35,8 @@ fn word(value: &Dynamic) -> Result<String, String> {
     }
     if value.is_array() || value.is_map() {
         return Err(format!(
-            "an argument of the command is a {}, not a text",
-            value.type_name()
+            "an argument of the command is {}, not a text",
+            in_words(value)
         ));
     }
     let text = super::super::convert::to_value(value)?.to_string();
@@ -58,8 +59,8 @@ pub fn environment(value: Option<Dynamic>) -> Result<BTreeMap<String, String>, S
     };
     let Some(map) = value.read_lock::<Map>() else {
         return Err(format!(
-            "`env` is a map of names and texts, not a {}",
-            value.type_name()
+            "`env` is a map of names and texts, not {}",
+            in_words(&value)
         ));
     };
     map.iter()

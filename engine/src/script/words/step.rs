@@ -1,5 +1,6 @@
 //! `step "title" { … }`: a named block, the unit of progress. Its value is the block's value.
 
+use crate::script::convert::in_words;
 use rhai::{Dynamic, EvalAltResult, EvalContext, Expression, ImmutableString};
 
 use super::super::failure::{self, Stop};
@@ -25,7 +26,7 @@ pub fn step(
         .read_lock::<ImmutableString>()
         .map(|title| title.to_string())
     else {
-        let message = format!("a step's title is a text, not a {}", title.type_name());
+        let message = format!("a step's title is a text, not {}", in_words(&title));
         return Err(failure::raise(Failure::Misuse(message), position));
     };
     if scope::phase() != Phase::Operations {
