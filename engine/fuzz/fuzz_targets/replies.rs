@@ -99,11 +99,16 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(Completion::Ended(output)) = target.attach(&launch, (3, 1), &SilentSink, &cancel) {
         bounded(&output);
     }
-    match target.inquire(&launch.marker, 1) {
-        Ok(InFlight::Ended(output)) => bounded(&output),
-        // The word that lets a command be run again must have been said in exactly this form.
-        Ok(InFlight::NeverRan) => assert!(bytes.windows(5).any(|part| part == b"never")),
-        _ => {}
+    for answer in [
+        target.inquire(&launch.marker, 1),
+        target.stop(&launch.marker, 1, &cancel),
+    ] {
+        match answer {
+            Ok(InFlight::Ended(output)) => bounded(&output),
+            // The word that lets a command be run again must have been said in exactly this form.
+            Ok(InFlight::NeverRan) => assert!(bytes.windows(5).any(|part| part == b"never")),
+            _ => {}
+        }
     }
     let path = TargetPath::parse("/etc/x").expect("is a path");
     if let Ok(state) = target.read_file(&path) {

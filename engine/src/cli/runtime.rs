@@ -20,7 +20,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
         })
 }
 
-/// Turns Ctrl-C and SIGTERM into requests to stop: the first lets what is in flight finish, the second does not.
+/// Turns Ctrl-C and SIGTERM into requests to stop: the first lets what is in flight finish, the second ends it, the
+/// third leaves it alone.
 /// The operator is told through `events`, like everything else, so that no progress line is drawn over it.
 pub fn listen_for_interrupts(
     runtime: &tokio::runtime::Runtime,
@@ -34,17 +35,19 @@ pub fn listen_for_interrupts(
         else {
             return;
         };
+        let mut times = 0;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            let first = cancel.requested().is_none();
             cancel.request();
-            let text = if first {
-                "stopping after the operation in flight; Ctrl-C once more stops at once (the run can be resumed either way)"
-            } else {
-                "stopping at once: a command in flight goes on on its target, and resume asks there how it ended"
+            times += 1;
+            let text = match times {
+                1 => "stopping after the operation in flight; Ctrl-C once more stops at once (the run can be resumed either way)",
+                2 => "stopping at once: commands in flight are ended on their targets; Ctrl-C once more leaves them there",
+                3 => "leaving commands in flight on their targets: resume asks there how they ended",
+                _ => continue,
             };
             events.emit(Event::Warning { text: text.into() });
         }

@@ -15,6 +15,9 @@ use crate::transport::{
 /// How long a guard may take: 60 seconds.
 const GUARD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// How the outcome of a command was learnt that the user did not want to wait for.
+pub const STOPPED: &str = "stopped by Ctrl-C";
+
 /// Runs a command that was not begun before.
 pub(super) fn run(
     live: &Live,
@@ -78,9 +81,7 @@ fn begin(
             ));
             ask_target(live, call, command, &launch, &sink)
         }
-        Err(TransportError::Interrupted) => {
-            live.report(call, &id, Err(Failure::Interrupted), |_| ok())
-        }
+        Err(TransportError::Interrupted) => stop(live, call, command, &launch, &sink),
         Err(error) => conclude(live, call, command, &launch, Err(error.into()), None),
     }
 }
@@ -161,6 +162,7 @@ fn ask_target(
             });
             match attached {
                 Ok(completion) => found(completion, "was still running on the target"),
+                Err(TransportError::Interrupted) => stop(live, call, command, launch, sink),
                 Err(error) => still_in_flight(live, call, id, error),
             }
         }
@@ -200,6 +202,48 @@ fn settled(sink: &LiveOutput, result: Result<Value, Failure>) -> Result<Value, F
         sink.settled();
     }
     result
+}
+
+/// The user does not want to wait for it: it is ended on its target, and how it ended is recorded. Where that cannot be
+/// done it goes on there, and the next resume asks.
+fn stop(
+    live: &Live,
+    call: &Call<'_>,
+    command: &RunCommand,
+    launch: &Launch,
+    sink: &LiveOutput,
+) -> Result<Value, Failure> {
+    let (id, attempt) = (&launch.marker, launch.attempt);
+    let cancel = live.cancel.while_stopping();
+    let answer = live
+        .fleet
+        .actor(&call.target)
+        .and_then(|actor| actor.stop(id, attempt, &cancel));
+    let why = match answer {
+        Ok(InFlight::Ended(output)) => {
+            sink.rest(&output);
+            let (ended, how) = (Ok(Completion::Ended(output)), Some(STOPPED.to_owned()));
+            let result = conclude(live, call, command, launch, ended, how);
+            return match settled(sink, result) {
+                Err(failure @ Failure::Poisoned(_)) => Err(failure),
+                _ => Err(Failure::Interrupted),
+            };
+        }
+        // Its gate is ours: it never will, and resume begins it anew.
+        Ok(InFlight::NeverRan) => None,
+        Ok(InFlight::Running) => Some("it does not end".to_owned()),
+        Ok(InFlight::Unknown(what)) => Some(what),
+        Err(TransportError::Interrupted) => Some("nobody waited for that".to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(why) = why {
+        live.announcer.warn(&format!(
+            "`{}` may still run on {}: {why}; resume asks there what became of it",
+            command.summary(),
+            call.target
+        ));
+    }
+    live.report(call, id, Err(Failure::Interrupted), |_| ok())
 }
 
 /// Nothing is recorded: the operation stays in flight, and the next resume asks again.
@@ -277,6 +321,12 @@ pub(super) fn run_within(
     // the gate taken when something else has been done since.
     let completion = match actor.launch(&launch, &SilentSink, &live.cancel) {
         Err(error @ TransportError::Lost { .. }) => settle_within(live, target, &launch, error)?,
+        Err(TransportError::Interrupted) => {
+            // The change stays in flight, and is looked at again; but nothing of it goes on.
+            let cancel = live.cancel.while_stopping();
+            let _ = actor.stop(&launch.marker, launch.attempt, &cancel);
+            return Err(Failure::Interrupted);
+        }
         result => result?,
     };
     valued(&completion, command, target)

@@ -21,6 +21,7 @@ pub mod undo;
 pub use announce::Announcer;
 pub use ask::Asker;
 pub use bound::Bound;
+pub use command::STOPPED;
 pub use dry_run::DryRun;
 pub use edited::{Alignment, Edited};
 pub use ledger::Ledger;

@@ -1,4 +1,4 @@
-//! Interruption: Ctrl-C once finishes the operation in flight, twice stops now.
+//! Interruption: Ctrl-C once finishes the operation in flight, twice ends it, three times leaves it alone.
 
 use std::time::Duration;
 
@@ -18,15 +18,24 @@ pub enum Interruption {
 pub struct Cancel {
     gentle: CancellationToken,
     now: CancellationToken,
+    leave: CancellationToken,
 }
 
 impl Cancel {
-    /// One more request to stop: the first is gentle, the second means now.
+    /// One more request to stop: the first is gentle, the second means now, the third not even to wait for that.
     pub fn request(&self) {
-        if self.gentle.is_cancelled() {
-            self.now.cancel()
-        } else {
-            self.gentle.cancel()
+        let levels = [&self.gentle, &self.now, &self.leave];
+        if let Some(next) = levels.into_iter().find(|level| !level.is_cancelled()) {
+            next.cancel();
+        }
+    }
+
+    /// For what is done to stop: only the third request ends it.
+    pub fn while_stopping(&self) -> Self {
+        Self {
+            gentle: self.leave.clone(),
+            now: self.leave.clone(),
+            leave: self.leave.clone(),
         }
     }
 

@@ -122,6 +122,15 @@ pub trait Actor: Observer {
     /// that a command that has not started never will.
     fn inquire(&self, marker: &OperationId, attempt: u32) -> Result<InFlight, TransportError>;
 
+    /// Like [`Actor::inquire`], but a command that runs is ended first, with its process group: TERM, and KILL where
+    /// that does not help within some seconds.
+    fn stop(
+        &self,
+        marker: &OperationId,
+        attempt: u32,
+        cancel: &Cancel,
+    ) -> Result<InFlight, TransportError>;
+
     /// Waits for a launched command that is still running; output goes on from the given offsets
     /// (bytes of stdout and stderr already seen).
     fn attach(

@@ -576,6 +576,16 @@ impl Actor for LabConnection {
         })
     }
 
+    /// What somebody waits for in a lab has ended when its exchange has.
+    fn stop(
+        &self,
+        marker: &OperationId,
+        attempt: u32,
+        _: &Cancel,
+    ) -> Result<InFlight, TransportError> {
+        self.inquire(marker, attempt)
+    }
+
     fn attach(
         &self,
         launch: &Launch,

@@ -109,6 +109,15 @@ impl<L: ShellLink> Actor for Steady<L> {
         self.look(|| self.shell.inquire(marker, attempt))
     }
 
+    fn stop(
+        &self,
+        marker: &OperationId,
+        attempt: u32,
+        cancel: &Cancel,
+    ) -> Result<InFlight, TransportError> {
+        self.shell.stop(marker, attempt, cancel)
+    }
+
     fn attach(
         &self,
         launch: &Launch,
@@ -240,15 +249,16 @@ impl Actor for PodTarget {
     }
 
     fn inquire(&self, marker: &OperationId, attempt: u32) -> Result<InFlight, TransportError> {
-        match self.steady.inquire(marker, attempt)? {
-            // No marker proves that nothing ran only if the container's file system is the one of then.
-            InFlight::NeverRan if !self.kept()? => Ok(InFlight::Unknown(
-                "the container was started after the run began, and a new container has no markers of what ran in \
-                 the one before"
-                    .into(),
-            )),
-            answer => Ok(answer),
-        }
+        self.believed(self.steady.inquire(marker, attempt)?)
+    }
+
+    fn stop(
+        &self,
+        marker: &OperationId,
+        attempt: u32,
+        cancel: &Cancel,
+    ) -> Result<InFlight, TransportError> {
+        self.believed(self.steady.stop(marker, attempt, cancel)?)
     }
 
     fn attach(
@@ -275,6 +285,18 @@ impl Actor for PodTarget {
 }
 
 impl PodTarget {
+    /// No marker proves that nothing ran only if the container's file system is the one of then.
+    fn believed(&self, answer: InFlight) -> Result<InFlight, TransportError> {
+        match answer {
+            InFlight::NeverRan if !self.kept()? => Ok(InFlight::Unknown(
+                "the container was started after the run began, and a new container has no markers of what ran in \
+                 the one before"
+                    .into(),
+            )),
+            answer => Ok(answer),
+        }
+    }
+
     fn is_gone(&self) -> Result<bool, TransportError> {
         let place = self.steady.shell.link().place();
         let pod = self

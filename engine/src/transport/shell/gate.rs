@@ -95,16 +95,18 @@ impl<L: ShellLink> ShellTarget<L> {
         self.completion(&words, frames)
     }
 
+    /// `inquire` asks what became of a launch, `stop_command` ends it first.
     pub(super) fn ask_gate(
         &self,
+        function: &'static str,
         marker: &OperationId,
         attempt: u32,
+        cancel: &Cancel,
     ) -> Result<InFlight, TransportError> {
-        let cancel = Cancel::default();
         let (attempt, limit) = (attempt.to_string(), OUTPUT_LIMIT.to_string());
-        let question = self.gate_question("inquire", &[marker.as_str(), &attempt, &limit]);
+        let question = self.gate_question(function, &[marker.as_str(), &attempt, &limit]);
         let mut frames = Frames::new((0, 0), &SilentSink);
-        let words = self.ask(&question, &mut frames, &cancel)?;
+        let words = self.ask(&question, &mut frames, cancel)?;
         match words.as_str() {
             "never" => Ok(InFlight::NeverRan),
             "running" => Ok(InFlight::Running),

@@ -348,7 +348,16 @@ impl<L: ShellLink> Actor for ShellTarget<L> {
     }
 
     fn inquire(&self, marker: &OperationId, attempt: u32) -> Result<InFlight, TransportError> {
-        self.ask_gate(marker, attempt)
+        self.ask_gate("inquire", marker, attempt, &Cancel::default())
+    }
+
+    fn stop(
+        &self,
+        marker: &OperationId,
+        attempt: u32,
+        cancel: &Cancel,
+    ) -> Result<InFlight, TransportError> {
+        self.ask_gate("stop_command", marker, attempt, cancel)
     }
 
     fn attach(

@@ -179,6 +179,16 @@ impl Actor for Connection {
         self.wire.exchange(|| self.inner.inquire(marker, attempt))
     }
 
+    fn stop(
+        &self,
+        marker: &OperationId,
+        attempt: u32,
+        cancel: &Cancel,
+    ) -> Result<InFlight, TransportError> {
+        self.wire
+            .exchange(|| self.inner.stop(marker, attempt, cancel))
+    }
+
     fn attach(
         &self,
         launch: &Launch,

@@ -18,7 +18,12 @@ gate() {
     : >>"$marker/stdout"
     : >>"$marker/stderr"
     printf 'start\nboot %s\nepoch %s\npid %s\nborn %s\ntoken %s\nunit %s\n' \
-        "$boot" "$epoch" "$self" "$born" "$token" "$unit_name" >"$marker/start.$token"
+        "$boot" "$epoch" "$self" "$born" "$token" "$unit_name" >"$marker/start.$token" || : >"$marker/start.$token"
+    # Where it cannot be written, nothing begins: nobody could be told how it ended.
+    if [ ! -s "$marker/start.$token" ]; then
+        rm -f "$marker/start.$token"
+        exit 0
+    fi
     if ! ln "$marker/start.$token" "$marker/gate" 2>/dev/null; then
         rm -f "$marker/start.$token"
         exit 0

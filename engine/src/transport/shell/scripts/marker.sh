@@ -60,7 +60,7 @@ open_new_marker() {
 # register_epoch OPERATION EPOCH: names that only ever appear need no lock: whoever is lower than a name that
 # was there first sees it, because each writes its own before it looks.
 register_epoch() {
-    : >"$base/$1.epoch/$2"
+    true >"$base/$1.epoch/$2" || refuse "$base cannot be written (is the disk full?)"
     for seen in "$base/$1.epoch"/*; do
         case ${seen##*/} in *[!0-9]*) refuse "$seen is no epoch: something else than runbook has written there; look at it, then remove it" ;; esac
         [ "${seen##*/}" -le "$2" ] 2>/dev/null ||
@@ -194,9 +194,13 @@ pause() {
     wait "$!" || [ -n "$slow" ] || sleep 1
 }
 
-# revoke: takes the gate; succeeds if nobody had it.
+# revoke WORDS: takes the gate; succeeds if nobody had it. Where that cannot be written, the words are the answer.
 revoke() {
-    (umask 077 && printf 'revoke\n' >"$marker/revoke.$nonce")
+    (umask 077 && printf 'revoke\n' >"$marker/revoke.$nonce") 2>/dev/null
+    if [ ! -s "$marker/revoke.$nonce" ]; then
+        rm -f "$marker/revoke.$nonce"
+        end "$1 nothing can be written into $marker (is the disk full?), so it cannot be settled whether the command ran"
+    fi
     sync_paths "$marker/revoke.$nonce"
     ln "$marker/revoke.$nonce" "$marker/gate" 2>/dev/null
     revoked=$?
@@ -274,7 +278,7 @@ await_gate() {
     until [ -e "$marker/gate" ]; do
         round=$((round + 1))
         if ! wrapper_lives || [ "$round" -gt 3000 ]; then
-            revoke && refuse "the command could not be started and never will be by this attempt (is the host out of memory, processes or disk?)"
+            revoke unknown && refuse "the command could not be started and never will be by this attempt (is the host out of memory, processes or disk?)"
         fi
         pause 0.02
     done
@@ -292,12 +296,17 @@ taken() {
     refuse "this attempt of the command was already started; ask what became of it"
 }
 
-# inquire OPERATION ATTEMPT OUTPUT_LIMIT
-inquire() {
+# settle_gate OPERATION ATTEMPT: a start holds the gate; else the answer is that none ever will.
+settle_gate() {
     open_marker "$1" "$2"
-    if [ ! -e "$marker/gate" ] && revoke; then end never; fi
+    if [ ! -e "$marker/gate" ] && revoke refused; then end never; fi
     read_gate
     [ "$gate_kind" = start ] || end never
+}
+
+# inquire OPERATION ATTEMPT OUTPUT_LIMIT
+inquire() {
+    settle_gate "$1" "$2"
     out=0 err=0
     [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
     # Where the command has ended, the wrapper is about to say so.
@@ -310,6 +319,30 @@ inquire() {
     done
     [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
     gone
+}
+
+# stop_command OPERATION ATTEMPT OUTPUT_LIMIT: the same, but what runs is ended first: its process group is told, and killed where
+# it has not ended five seconds later. What it leaves behind there is killed as well.
+stop_command() {
+    settle_gate "$1" "$2"
+    round=0 told=0 group=
+    while [ ! -e "$marker/rc" ] && running && [ "$round" -lt 200 ]; do
+        round=$((round + 1))
+        job=$(small job)
+        case $job in
+        # Empty before it has begun and after it has ended.
+        '' | *[!0-9]* | 0* | 1) ;;
+        *)
+            group=$job
+            [ "$told" != 0 ] || kill -15 "-$group" 2>/dev/null
+            [ "$told" -lt 50 ] || kill -9 "-$group" 2>/dev/null
+            told=$((told + 1))
+            ;;
+        esac
+        sleep 0.1 2>/dev/null || { sleep 1 && told=$((told + 9)); }
+    done
+    [ -z "$group" ] || kill -9 "-$group" 2>/dev/null
+    inquire "$@"
 }
 
 # attach OPERATION ATTEMPT OUTPUT_LIMIT
