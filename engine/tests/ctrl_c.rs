@@ -187,6 +187,7 @@ fn once_lets_the_command_come_to_its_end() {
 
 #[test]
 fn twice_ends_the_command_and_all_of_its_group() {
+    let retry = regex::Regex::new(r"runbook (resolve \S+ [0-9a-f]{16} --retry)").unwrap();
     for long in places() {
         let engine = long.begun();
         assert!(!long.alive().is_empty());
@@ -210,7 +211,6 @@ fn twice_ends_the_command_and_all_of_its_group() {
         let asked = long.bench.exits(3, &["resume"]);
         assert!(asked.contains("was stopped before its end"), "{asked}");
         assert_eq!(long.lines("begun"), long.hosts);
-        let retry = regex::Regex::new(r"runbook (resolve \S+ [0-9a-f]{16} --retry)").unwrap();
         let named: Vec<&str> = retry
             .captures_iter(&asked)
             .map(|found| found.extract::<1>().1[0])

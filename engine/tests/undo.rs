@@ -7,7 +7,7 @@ mod bench;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
-use bench::{Bench, said};
+use bench::{Bench, said, tree};
 
 /// Three steps, each with a file and a command that is undone by another; `end` is what comes last.
 fn book(bench: &Bench, end: &str) {
@@ -107,10 +107,28 @@ fn a_stuck_undo_goes_on_where_it_was() {
         assert!(!text.contains("runbook resume"), "{text}");
     }
     assert_eq!(files(&bench), [true, true, false]);
-    // Again, and still stuck: what was put back is not put back again.
+    // Again: a command that failed is not run once more without a person's word.
+    let before = tree(bench.path());
+    let text = bench.exits(3, &["undo", &id, "--yes"]);
+    assert!(text.contains("it is not run again by itself"), "{text}");
+    let retry = regex::Regex::new(r"runbook (resolve \S+ [0-9a-f]{16} --retry)").unwrap();
+    let retry: Vec<&str> = retry.captures(&text).unwrap().extract::<1>().1[0]
+        .split(' ')
+        .collect();
+    let effects = |tree: Vec<(std::path::PathBuf, Vec<u8>)>| -> Vec<_> {
+        let outside = tree
+            .into_iter()
+            .filter(|(path, _)| !path.starts_with(bench.state()));
+        outside.collect()
+    };
+    assert_eq!(effects(tree(bench.path())), effects(before));
+    // By her word it is, and still stuck: what was put back is not put back again.
+    bench.exits(0, &retry);
     bench.exits(1, &["undo", &id, "--yes"]);
     assert_eq!(read(&place(&bench), "log"), format!("{DID}undid three\n"));
     std::fs::remove_file(place(&bench).join("stuck-two")).unwrap();
+    bench.exits(3, &["undo", &id, "--yes"]);
+    bench.exits(0, &retry);
     bench.exits(0, &["undo", &id, "--yes"]);
     assert_eq!(files(&bench), [false; 3]);
     assert_eq!(

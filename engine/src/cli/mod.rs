@@ -1,5 +1,6 @@
 //! The command line: arguments and what each command does with them. One file a command.
 
+mod again;
 mod answers;
 pub mod args;
 mod check;

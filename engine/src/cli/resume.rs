@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::again;
 use super::answers::{Answers, who};
 use super::args::{self, Global};
 use super::console::Console;
@@ -17,11 +18,11 @@ use super::runtime::runtime;
 use super::session;
 use crate::executor::{Alignment, Announcer, Asker, DryRun, Edited, Executor, Ledger};
 use crate::journal::{
-    Ending, Entry, EntryState, History, Journal, Record, RunHeader, RunLock, SessionKind,
-    SourceText, StateDirectory, Trace,
+    Ending, Entry, History, Journal, Record, RunHeader, RunLock, SessionKind, SourceText,
+    StateDirectory, Trace,
 };
-use crate::model::{OperationId, RunId, Secrets};
-use crate::operation::{Class, Question, QuestionKind};
+use crate::model::{RunId, Secrets};
+use crate::operation::{Question, QuestionKind};
 use crate::report::{Diagnostic, Fanout};
 use crate::script::SourceSet;
 use crate::transport::Cancel;
@@ -116,7 +117,7 @@ pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Resu
     })?;
     let mut prepared = prepared(&opened, global, console)?;
     let asker = Answers::new(&resume.talk, console);
-    let before: Vec<OperationId> = opened.history.failed().to_vec();
+    let before = opened.history.failed().to_vec();
     let plan = BoundPlan::of(&opened.journal, opened.history.header())?;
     let Opened {
         journal,
@@ -125,7 +126,8 @@ pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Resu
         locks: _locks,
     } = opened;
     let ledger = Arc::new(Ledger::new(journal, history, secrets));
-    retry_failed(&ledger, &before, console)?;
+    let before = again::last_failed(&ledger, &before)?;
+    again::retry(&ledger, &before, "resume tries again what failed")?;
     if let Some(file) = &resume.edited {
         let file = file.as_ref().map_or_else(
             || prepared.sources.main.clone(),
@@ -180,60 +182,6 @@ fn refuse_finished(history: &History<Trace>, run: &RunId) -> Result<(), Problem>
     Err(Problem::usage(
         Diagnostic::error(format!("run {run} {what}")).help(format!("runbook {next} {run}")),
     ))
-}
-
-/// What failed may be tried again, if trying again is harmless; a command that ran and failed is a person's to judge.
-fn retry_failed(ledger: &Ledger, failed: &[OperationId], console: &Console) -> Result<(), Problem> {
-    let entries = failed
-        .iter()
-        .filter_map(|id| ledger.entry_of(id).transpose())
-        .collect::<Result<Vec<Entry>, _>>()
-        .map_err(failed_journal)?;
-    let unsettled = |entry: &&Entry| {
-        matches!(
-            &entry.state,
-            EntryState::Finished {
-                result: crate::journal::OutcomeResult::Failed(_),
-                ..
-            }
-        )
-    };
-    let (commands, others): (Vec<&Entry>, Vec<&Entry>) = entries
-        .iter()
-        .filter(unsettled)
-        .partition(|entry| entry.intent.class == Class::Command);
-    if let Some(command) = commands.first() {
-        let run = ledger.run();
-        let id = &command.intent.id;
-        let diagnostic = Diagnostic::error(format!(
-            "the command `{}` ran on {} and failed; it is not run again by itself",
-            command.intent.summary, command.intent.target
-        ))
-        .help(format!(
-            "runbook resolve {run} {id} --retry    to run it again"
-        ))
-        .help(format!(
-            "runbook resolve {run} {id} --done     if its work is done by now"
-        ))
-        .help(format!(
-            "runbook resolve {run} {id} --abort    to give the run up"
-        ));
-        let _ = console;
-        return Err(Problem {
-            diagnostics: vec![diagnostic],
-            exit: UNDECIDED,
-        });
-    }
-    if others.is_empty() {
-        return Ok(());
-    }
-    let operations = others.iter().map(|entry| entry.intent.id.clone()).collect();
-    let record = Record::Retried {
-        operations,
-        by: who(),
-        why: "resume tries again what failed".into(),
-    };
-    ledger.commit(record).map_err(failed_journal)
 }
 
 fn failed_journal(failure: crate::operation::Failure) -> Problem {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::answers::{Answers, who};
+use super::again;
+use super::answers::Answers;
 use super::args::{self, Global, Output};
 use super::console::Console;
 use super::context::RunContext;
@@ -15,7 +16,8 @@ use super::secrets::SecretsOfUser;
 use super::session::{self, Opening};
 use crate::executor::undo::{Restore, ScriptedUndo, UndoItem, UndoMode, UndoStep, plan, scope};
 use crate::executor::{Announcer, Asker, Executor, Ledger, Live, Replay};
-use crate::journal::{Ending, Entry, Kept as _, Record, SessionKind, Standing, StepEntry};
+use crate::journal::{Ending, Entry, Kept as _, SessionKind, Standing, StateDirectory, StepEntry};
+use crate::model::RunId;
 use crate::operation::{
     Action, Affects, Call, Failure, Question, QuestionKind, RunCommand, Telling,
 };
@@ -33,25 +35,36 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
     if undo.dry_run {
         return preview(undo, &state, &run, console);
     }
-    let opened = open(&state, &run, SessionKind::Undo, |_| Ok(()))?;
-    let items = items(
-        &opened.entries()?,
-        &opened.history.steps,
-        undo.to.as_deref(),
-    )?;
-    console.print(&listing(&items));
+    // Asked before anything is written: a run that is not undone after all stays as it was.
+    let looked = match super::inspect::locked(&state, &run) {
+        true => None,
+        false => Some(look(undo, &state, &run, console)?),
+    };
     let asker = Arc::new(Answers::approvals(undo.yes, console));
     let question = Question {
         text: "Put this back?".into(),
         name: "undo".into(),
         kind: QuestionKind::Confirm,
     };
-    asker.ask(&question).map_err(|failure| Problem {
-        diagnostics: vec![
-            Diagnostic::error(failure.to_string()).help("nothing was done; approve with --yes"),
-        ],
-        exit: UNDECIDED,
+    if looked.is_some() {
+        asker.ask(&question).map_err(|failure| Problem {
+            diagnostics: vec![
+                Diagnostic::error(failure.to_string()).help("nothing was done; approve with --yes"),
+            ],
+            exit: UNDECIDED,
+        })?;
+    }
+    let opened = open(&state, &run, SessionKind::Undo, |history| {
+        match looked == Some(history.last_seq()) {
+            true => Ok(()),
+            false => Err(went_on(&run)),
+        }
     })?;
+    let items = items(
+        &opened.entries()?,
+        &opened.history.steps,
+        undo.to.as_deref(),
+    )?;
     let prepared = prepared(&opened, global, console)?;
     let Opened {
         journal,
@@ -139,16 +152,37 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
 
 fn preview(
     undo: &args::Undo,
-    state: &crate::journal::StateDirectory,
-    run: &crate::model::RunId,
+    state: &StateDirectory,
+    run: &RunId,
     console: &Console,
 ) -> Result<u8, Problem> {
+    look(undo, state, run, console).map(|_| 0)
+}
+
+/// Shows what is to be put back, and gives the place of the last record that this was made from.
+fn look(
+    undo: &args::Undo,
+    state: &StateDirectory,
+    run: &RunId,
+    console: &Console,
+) -> Result<u64, Problem> {
     let records = super::inspect::begun(state, run)?;
     let history = super::run::history(&records)?;
     let entries: Vec<Entry> = history.entries().cloned().collect();
     let items = items(&entries, &history.steps, undo.to.as_deref())?;
     console.print(&listing(&items));
-    Ok(0)
+    Ok(history.last_seq())
+}
+
+fn went_on(run: &RunId) -> Problem {
+    Problem {
+        diagnostics: vec![
+            Diagnostic::error(format!("run {run} went on while you were asked")).help(format!(
+                "nothing was done; look at it again: runbook undo {run}"
+            )),
+        ],
+        exit: UNDECIDED,
+    }
 }
 
 /// What is to be put back; with `to`, from the beginning of that step on.
@@ -217,17 +251,7 @@ fn retry_stuck(ledger: &Ledger) -> Result<(), Problem> {
             .map(|trace| trace.id().clone())
             .collect()
     };
-    if failed.is_empty() {
-        return Ok(());
-    }
-    let record = Record::Retried {
-        operations: failed,
-        by: who(),
-        why: "undo tries again what failed".into(),
-    };
-    ledger
-        .commit(record)
-        .map_err(|failure| Problem::failed(Diagnostic::error(failure.to_string())))
+    again::retry(ledger, &failed, "undo tries again what failed")
 }
 
 struct Work<'a> {
