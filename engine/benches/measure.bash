@@ -22,7 +22,7 @@ measure() {
         read -r wall processor peak <time
         walls+=("$wall")
         processors+=("$processor")
-        most=$(awk -v a="$peak" -v b="$most" 'BEGIN { print a > b ? a : b }')
+        most=$(awk -v a="$peak" -v b="$most" 'BEGIN { print (a > b ? a : b) }')
     done
     wall=$(median "${walls[@]}")
     processor=$(median "${processors[@]}")

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::chain::{BlobForm, Row, RowRef, StoredBlob};
-use super::{Intent, JournalError, Record, Stored};
+use super::{Intent, JournalError, OutcomeResult, Record, Stored};
 use crate::model::Secrets;
 
 /// The record as it is stored. What the format itself says (names of fields and variants, ids, hashes,
@@ -40,9 +40,33 @@ pub(super) fn read(row: RowRef<'_>, secrets: &Secrets) -> Result<Stored, Journal
             .at
             .parse()
             .map_err(|error| illegal(format!("its time {:?} is none ({error})", row.at)))?,
-        record: serde_json::from_str(&body)
-            .map_err(|error| illegal(format!("it cannot be read ({error})")))?,
+        record: parsed(&body).map_err(|error| illegal(format!("it cannot be read ({error})")))?,
     })
+}
+
+/// A record, by its text. Those of which a journal has many are read straight into what they are: the general way
+/// holds every field in a tree of its own until it knows the kind of record.
+fn parsed(body: &str) -> serde_json::Result<Record> {
+    #[derive(serde::Deserialize)]
+    struct Observed {
+        intent: Box<Intent>,
+        result: OutcomeResult,
+    }
+    let is = |kind: &str| {
+        let rest = body.strip_prefix(r#"{"record":""#);
+        rest.and_then(|rest| rest.strip_prefix(kind))
+            .is_some_and(|rest| rest.starts_with('"'))
+    };
+    if is("intent") {
+        serde_json::from_str(body).map(Record::Intent)
+    } else if is("outcome") {
+        serde_json::from_str(body).map(Record::Outcome)
+    } else if is("observed") {
+        serde_json::from_str(body)
+            .map(|Observed { intent, result }| Record::Observed { intent, result })
+    } else {
+        serde_json::from_str(body)
+    }
 }
 
 #[cfg(test)]

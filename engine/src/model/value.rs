@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 /// Plain data: what an operation returns, what a step's arguments are made of, what the journal stores.
 ///
 /// Unlike the script's own values it has no functions, handles or clocks in it, so that writing it down
 /// and reading it back gives the same value (floats stay floats, integers stay integers).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     /// Nothing: `()` in a script.
@@ -25,7 +26,7 @@ pub enum Value {
     Text(String),
     /// An array.
     List(Vec<Value>),
-    /// A value that a dry run cannot know. Stands before [`Value::Map`] so that it reads back as itself.
+    /// A value that a dry run cannot know.
     Unknown(Unknown),
     /// An object map, sorted by key.
     Map(BTreeMap<String, Value>),
@@ -41,6 +42,20 @@ pub struct Unknown {
 }
 
 impl Unknown {
+    /// The only key of an unknown value that is written down.
+    const KEY: &str = "$unknown_until_run";
+
+    /// The unknown value as which these entries were written down, if they were.
+    fn of(entries: &mut BTreeMap<String, Value>) -> Option<Self> {
+        let alone = entries.len() == 1;
+        match entries.get_mut(Self::KEY) {
+            Some(Value::Text(because)) if alone => Some(Self {
+                because: std::mem::take(because),
+            }),
+            _ => None,
+        }
+    }
+
     /// The mark that an unknown value leaves in a text.
     pub const MARK: &str = "‹unknown until run›";
 
@@ -103,6 +118,80 @@ impl Value {
     /// The canonical JSON text: maps sorted, no white space. What fingerprints are made of.
     pub fn canonical(&self) -> String {
         serde_json::to_string(self).expect("plain data always has a JSON form: keys are strings")
+    }
+}
+
+/// By hand: what `untagged` derives reads every value into a tree of its own first, and tries one variant after the
+/// other; a journal is full of values.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reading)
+    }
+}
+
+struct Reading;
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("plain data")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(Value::Bool(truth))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Int(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        // Beyond the whole numbers of a script.
+        Ok(i64::try_from(number).map_or(Value::Float(number as f64), Value::Int))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::Float(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = BTreeMap::new();
+        while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+            map.insert(key, value);
+        }
+        Ok(match Unknown::of(&mut map) {
+            Some(unknown) => Value::Unknown(unknown),
+            None => Value::Map(map),
+        })
     }
 }
 
@@ -188,6 +277,11 @@ mod tests {
             Value::from("x"),
             Value::Unknown(Unknown::because("a restart")),
             Value::from_entries([("a", Value::from(vec![1, 2]))]),
+            Value::map(),
+            Value::from_entries([("a", Value::Unknown(Unknown::because("b")))]),
+            // What only looks like an unknown value is none.
+            Value::from_entries([(Unknown::KEY, Value::Int(1))]),
+            Value::from_entries([(Unknown::KEY, "x".into()), ("a", Value::Null)]),
         ] {
             let text = value.canonical();
             assert_eq!(
@@ -196,5 +290,7 @@ mod tests {
                 "{text}"
             );
         }
+        let large: Value = serde_json::from_str("18446744073709551615").unwrap();
+        assert_eq!(large, Value::Float(u64::MAX as f64));
     }
 }
