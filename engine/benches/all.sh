@@ -4,15 +4,16 @@
 # Needs root (a user whose shell is /bin/sh is made and removed), OpenSSH's server, GNU time, python3 with venv.
 # ansible-core and pyinfra are installed into a virtual environment, once, where PATH does not have them.
 # Environment:
-#   RUNBOOK, FLOOR   the programs, where they are built already
+#   RUNBOOK, FLOOR, JOURNAL   the programs, where they are built already (the latter two: --example floor, journal)
 #   BENCH_SKIP       words of: ssh ansible pyinfra hundred lab resume start
 #   BENCH_VENV       where the virtual environment is (target/peers)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export rounds=${1:-3}
 [ -n "${RUNBOOK:-}" ] || cargo build --release --quiet
-[ -n "${FLOOR:-}" ] || cargo build --release --quiet --example floor
+[ -n "${FLOOR:-}" ] || cargo build --release --quiet --example floor --example journal
 export runbook=${RUNBOOK:-$PWD/target/release/runbook} floor=${FLOOR:-$PWD/target/release/examples/floor}
+export journal=${JOURNAL:-${floor%/*}/journal}
 here=$PWD/engine/benches
 . "$here/measure.bash"
 
