@@ -16,11 +16,20 @@ fn acts(h) { each([1], |x| { h.run(\"echo out; echo wrong >&2; exit 3\") }) }
 fn lost(maps) { maps.filter(|x| x.name.nam == 1) }
 ";
 
-/// The error at the end of what a command said, without what differs from run to run.
+/// The error, or the question that waits, at the end of what a command said, without what differs from run to run.
 fn error_of(bench: &Bench, text: &str) -> String {
-    let from = text.find("\nerror").map_or(0, |at| at + 1);
-    let from = if text.starts_with("error") { 0 } else { from };
-    text[from..].replace(&bench.path().display().to_string(), "[DIR]")
+    let text = text.replace(&bench.path().display().to_string(), "[DIR]");
+    if text.starts_with("error") {
+        return text;
+    }
+    if let Some(from) = text.find("\nerror") {
+        return text[from + 1..].to_owned();
+    }
+    let from = text.find("\na person must decide").map_or(0, |at| at + 1);
+    let run = regex::Regex::new(r"\d{8}-\d{6}-[0-9a-z]{6}").unwrap();
+    let took = regex::Regex::new(r"decide in \d+\.\d s").unwrap();
+    let text = run.replace_all(&text[from..], "RUN");
+    took.replace_all(&text, "decide in N s").into_owned()
 }
 
 fn settings() -> insta::Settings {

@@ -97,6 +97,7 @@ fn everything_that_is_written_fits_the_schema() {
         "run_started",
         "step_started",
         "step_ended",
+        "each_started",
         "branch_started",
         "branch_ended",
         "operation_started",

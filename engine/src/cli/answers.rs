@@ -1,19 +1,25 @@
 //! Who answers questions: flags first, then the person at the terminal, else nobody.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::args::Talk;
 use super::console::Console;
-use crate::executor::{AfterFailure, Asker};
+use super::problem::Problem;
+use crate::executor::{AfterFailure, Ahead, Asker, NextEffect};
 use crate::model::ScopePath;
-use crate::operation::{Answer, Failure, Question, QuestionKind, Report, Undecided};
+use crate::operation::{Answer, Failure, Question, QuestionKind, Report, Undecided, Way};
+use crate::report::{Diagnostic, Look, Tone};
 
 /// Answers by flag and terminal.
 pub struct Answers {
     yes: bool,
     given: BTreeMap<String, String>,
     interactive: bool,
+    look: Look,
+    /// Whether each effect is asked about before it happens.
+    walking: AtomicBool,
     /// Held while a person is asked: one question at a time. True once she has decided to stop, so that the steps
     /// around the failed one, and the other branches, do not ask again.
     stopping: Mutex<bool>,
@@ -31,6 +37,8 @@ impl Answers {
             yes: talk.yes,
             given,
             interactive: console.interactive(),
+            look: console.err,
+            walking: AtomicBool::new(talk.step),
             stopping: Mutex::new(false),
         }
     }
@@ -41,12 +49,27 @@ impl Answers {
             yes,
             given: BTreeMap::new(),
             interactive: console.interactive(),
+            look: console.err,
+            walking: AtomicBool::new(false),
             stopping: Mutex::new(false),
         }
     }
 
     fn stopping(&self) -> MutexGuard<'_, bool> {
         self.stopping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A choice, explained in characters that the terminal can show.
+    fn select<'a, T: std::fmt::Display>(
+        &self,
+        text: &'a str,
+        choices: Vec<T>,
+    ) -> inquire::Select<'a, T> {
+        let help = match self.look.unicode {
+            true => "↑↓ to move, enter to select, type to filter",
+            false => "arrow keys to move, enter to select, type to filter",
+        };
+        inquire::Select::new(text, choices).with_help_message(help)
     }
 
     fn by_flag(&self, question: &Question) -> Option<Result<Answer, Failure>> {
@@ -62,13 +85,20 @@ impl Answers {
         })
     }
 
-    fn at_terminal(&self, question: &Question) -> Result<Answer, Failure> {
+    fn at_terminal(&self, question: &Question, ahead: Ahead<'_>) -> Result<Answer, Failure> {
+        // Targets are looked at, which may take a while: the person must not wonder.
+        let mark = self.look.mark("…", "...");
+        eprint!("looking at what the answer would let happen {mark}");
+        let foreseen = foreseen(question, ahead, &self.look);
+        eprint!("\r\x1b[2K");
+        for line in foreseen {
+            eprintln!("{line}");
+        }
         let by = who();
+        let text = self.look.line(&question.text);
         let prompted = match &question.kind {
             QuestionKind::Confirm | QuestionKind::Manual | QuestionKind::Deviation => {
-                let yes = inquire::Confirm::new(&question.text)
-                    .with_default(false)
-                    .prompt();
+                let yes = inquire::Confirm::new(&text).with_default(false).prompt();
                 return match yes {
                     Ok(true) => Ok(Answer {
                         value: "yes".into(),
@@ -78,11 +108,9 @@ impl Answers {
                     Err(error) => Err(unprompted(question, &error)),
                 };
             }
-            QuestionKind::Choose(choices) => {
-                inquire::Select::new(&question.text, choices.clone()).prompt()
-            }
+            QuestionKind::Choose(choices) => self.select(&text, choices.clone()).prompt(),
             QuestionKind::Input { default } => {
-                let prompt = inquire::Text::new(&question.text);
+                let prompt = inquire::Text::new(&text);
                 match default {
                     Some(default) => prompt.with_default(default).prompt(),
                     None => prompt.prompt(),
@@ -92,6 +120,16 @@ impl Answers {
         prompted
             .map(|value| Answer { value, by })
             .map_err(|error| unprompted(question, &error))
+    }
+}
+
+/// What the answer lets happen, for questions that let something happen.
+fn foreseen(question: &Question, ahead: Ahead<'_>, look: &Look) -> Vec<String> {
+    match question.kind {
+        QuestionKind::Confirm | QuestionKind::Manual => ahead()
+            .map(|foreseen| foreseen.lines(look))
+            .unwrap_or_default(),
+        _ => Vec::new(),
     }
 }
 
@@ -113,17 +151,17 @@ fn checked(question: &Question, value: &str, by: &str) -> Result<Answer, Failure
             by: by.to_owned(),
         });
     }
-    let report =
-        Report::new(format!("{value:?} is no answer to: {}", question.text)).hint(format!(
-            "give --answer '{}=…' with one of the choices",
-            question.name
-        ));
-    Err(undecided(report))
+    let report = Report::new(format!("{value:?} is no answer to: {}", question.text));
+    let report = match &question.kind {
+        QuestionKind::Choose(choices) => report.detail(format!("choices: {}", choices.join(", "))),
+        _ => report,
+    };
+    Err(undecided(report, Some(question.flag())))
 }
 
 fn declined(question: &Question) -> Failure {
-    let report = Report::new(format!("not approved: {}", question.text)).hint("resume asks again");
-    undecided(report)
+    let report = Report::new(format!("not approved: {}", question.text));
+    undecided(report, None)
 }
 
 fn unprompted(question: &Question, error: &inquire::InquireError) -> Failure {
@@ -131,37 +169,73 @@ fn unprompted(question: &Question, error: &inquire::InquireError) -> Failure {
         inquire::InquireError::OperationInterrupted | inquire::InquireError::OperationCanceled => {
             Failure::Interrupted
         }
-        other => undecided(Report::new(format!("{}: {other}", question.text))),
+        other => {
+            let report = Report::new(format!("{}: {other}", question.text));
+            undecided(report, Some(question.flag()))
+        }
     }
 }
 
-fn undecided(report: Report) -> Failure {
+/// A question that waits, with the flag that answers it.
+fn undecided(report: Report, flag: Option<String>) -> Failure {
     Failure::Undecided(Undecided {
         operation: None,
-        report,
-        resolvable: false,
+        report: Box::new(report),
+        way: Way::Answer(flag),
     })
 }
 
 impl Asker for Answers {
-    fn ask(&self, question: &Question) -> Result<Answer, Failure> {
+    fn ask(&self, question: &Question, ahead: Ahead<'_>) -> Result<Answer, Failure> {
         if let Some(answer) = self.by_flag(question) {
             return answer;
         }
         if self.interactive {
             let _alone = self.stopping();
-            return self.at_terminal(question);
+            return self.at_terminal(question, ahead);
         }
-        let hint = match question.kind {
-            QuestionKind::Confirm => "resume at a terminal, or with --yes".to_owned(),
-            _ => format!(
-                "resume at a terminal, or with --answer '{}=…'",
-                question.name
-            ),
+        let report = Report::new(format!("nobody is there to answer: {}", question.text));
+        let plain = Look {
+            color: false,
+            ..self.look
         };
-        Err(undecided(
-            Report::new(format!("nobody is there to answer: {}", question.text)).hint(hint),
-        ))
+        let foreseen = foreseen(question, ahead, &plain);
+        let report = match foreseen.is_empty() {
+            true => report,
+            false => report.detail(foreseen.join("\n")),
+        };
+        Err(undecided(report, Some(question.flag())))
+    }
+
+    fn walks(&self) -> bool {
+        self.walking.load(Ordering::SeqCst)
+    }
+
+    fn walk(&self, next: &NextEffect) -> Result<(), Failure> {
+        let _alone = self.stopping();
+        // Somebody may have answered for all while this one waited.
+        if !self.walks() {
+            return Ok(());
+        }
+        let look = &self.look;
+        let what = look.line(&next.summary);
+        let target = look.paint(Tone::Cool, &look.line(&next.target));
+        eprintln!("{} {target}: {what}", look.paint(Tone::Strong, "next"));
+        for line in next.diff.iter().flat_map(|diff| look.diff(4, diff)) {
+            eprintln!("{line}");
+        }
+        let stopped = || {
+            let report = Report::new(format!("stopped before {}: {}", next.target, next.summary));
+            undecided(report, None)
+        };
+        match self.select("Do it?", WALK.to_vec()).prompt() {
+            Ok(choice) if choice == WALK[0] => Ok(()),
+            Ok(choice) if choice == WALK[1] => {
+                self.walking.store(false, Ordering::SeqCst);
+                Ok(())
+            }
+            _ => Err(stopped()),
+        }
     }
 
     fn given(&self, question: &Question) -> Option<Result<Answer, Failure>> {
@@ -183,7 +257,7 @@ impl Asker for Answers {
             "retry the step",
             "skip the step",
         ];
-        let decision = match inquire::Select::new(&question, choices).prompt() {
+        let decision = match self.select(&self.look.line(&question), choices).prompt() {
             Ok(choice) if choice.starts_with("retry") => AfterFailure::Retry,
             Ok(choice) if choice.starts_with("skip") => AfterFailure::Skip,
             _ => AfterFailure::Stop,
@@ -195,6 +269,24 @@ impl Asker for Answers {
     fn who(&self) -> String {
         who()
     }
+}
+
+/// What can be answered before an effect, to somebody who walks through a run. Not to skip it: what follows builds on it.
+const WALK: [&str; 3] = [
+    "do it",
+    "do it, and go on without asking",
+    "stop here (the run can be resumed)",
+];
+
+/// Whether a run can be walked through: refused where nobody can be asked.
+pub fn can_walk(talk: &Talk, console: &Console) -> Result<(), Problem> {
+    if !talk.step || console.interactive() {
+        return Ok(());
+    }
+    let what = "--step asks before each effect, and there is no terminal to ask at";
+    Err(Problem::usage(Diagnostic::error(what).help(
+        "run it at a terminal; or without --step, after a look at its --dry-run",
+    )))
 }
 
 /// The person at this machine, as `user@machine`.

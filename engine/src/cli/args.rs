@@ -376,6 +376,9 @@ pub struct Talk {
     /// Answer approvals with yes; never switches a check off.
     #[arg(short, long, env = "RUNBOOK_YES", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub yes: bool,
+    /// Walk through it: show each change and command before it happens, and ask.
+    #[arg(long)]
+    pub step: bool,
     /// Answer a question beforehand (repeat for more).
     #[arg(long = "answer", value_name = "NAME=VALUE", value_parser = assignment)]
     pub answers: Vec<Assignment>,

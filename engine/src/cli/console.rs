@@ -4,8 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use super::args::{Color, Global, Output};
+use super::log;
 use super::problem::Problem;
-use crate::report::{EventSink, Fanout, JsonLines, Look, Terminal, TerminalOptions};
+use crate::report::{EventSink, Fanout, JsonLines, Look, Size, Terminal, TerminalOptions, Traced};
 
 /// Columns where the terminal does not say: what fits a ticket or a log.
 const DEFAULT_WIDTH: usize = 100;
@@ -58,11 +59,15 @@ impl Console {
         let mut sinks = more;
         let options = TerminalOptions {
             look: self.err,
-            live: self.live,
+            live: self.live.then_some(measured as fn() -> Option<Size>),
             verbosity: self.verbosity,
             diff,
         };
-        sinks.push(Arc::new(Terminal::new(std::io::stderr(), options)));
+        let terminal = Arc::new(Terminal::new(std::io::stderr(), options));
+        let shown = terminal.clone();
+        log::through(Arc::new(move |text| shown.log(text)));
+        sinks.push(Arc::new(Traced));
+        sinks.push(terminal);
         if output == Output::Json {
             sinks.push(Arc::new(JsonLines::new(std::io::stdout())));
         }
@@ -97,29 +102,14 @@ fn columns() -> usize {
     let told = std::env::var("COLUMNS")
         .ok()
         .and_then(|text| text.parse().ok());
-    let measured = || {
-        rustix::termios::tcgetwinsize(std::io::stderr())
-            .ok()
-            .map(|size| usize::from(size.ws_col))
-    };
-    told.or_else(measured)
+    told.or_else(|| measured().map(|size| size.columns))
         .filter(|columns| *columns >= 20)
         .unwrap_or(DEFAULT_WIDTH)
 }
 
-/// Starts the log on stderr, if one is asked for.
-pub fn start_log(global: &Global) {
-    let filter = match (&global.log, global.verbose) {
-        (Some(filter), _) => filter.clone(),
-        (None, 0 | 1) => return,
-        (None, 2) => "runbook=debug".into(),
-        (None, _) => "runbook=trace,kube=debug,openssh=debug".into(),
-    };
-    let filter =
-        tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|_| "runbook=info".into());
-    // A second start (in tests) is harmless: the first stays.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+/// The size of the terminal behind stderr, if there is one and it says.
+fn measured() -> Option<Size> {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
+    let (columns, rows) = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (columns > 0 && rows > 0).then_some(Size { columns, rows })
 }

@@ -79,8 +79,11 @@ impl Verdict {
     /// The failure with its place in the text underlined, for the end of the output.
     pub fn diagnostic(&self, sources: &SourceSet, secrets: &Secrets) -> Option<Diagnostic> {
         let (failure, places) = self.failure.as_ref()?;
-        if matches!(failure, Failure::Interrupted) {
-            return None;
+        match failure {
+            Failure::Interrupted => return None,
+            // A question that waits is no error: the end of the output has told it.
+            Failure::Undecided(undecided) if undecided.is_question() => return None,
+            _ => {}
         }
         let mut diagnostic = match failure {
             Failure::Diverged(divergence) => diverged(divergence),

@@ -61,7 +61,8 @@ pub fn list(global: &Global, console: &Console) -> Result<u8, Problem> {
         .iter()
         .filter_map(|(records, locked)| RunSummary::of(records, *locked))
         .collect();
-    console.print(&crate::report::list(&summaries, &console.out, &zone()));
+    let now = jiff::Timestamp::now();
+    console.print(&crate::report::list(&summaries, &console.out, now));
     Ok(0)
 }
 

@@ -11,10 +11,12 @@ mod doc;
 mod doctor;
 mod ending;
 mod fleet;
+mod foresight;
 mod gc;
 mod ground;
 mod inspect;
 mod lab;
+mod log;
 mod man;
 mod new;
 mod plan;
@@ -49,8 +51,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(stop.exit);
         }
     };
-    console::start_log(&cli.global);
     let console = Console::new(&cli.global);
+    log::start(&cli.global, console.err.color);
     let exit = dispatch(&cli, &console).unwrap_or_else(|problem| {
         console.problem(&problem);
         problem.exit

@@ -55,7 +55,8 @@ fn rehearse(
     let fleet = prepared.ground.observing(&runtime, context)?;
     let sealer = Sealer::new(seed, secrets.clone());
     let executor = DryRun::new(fleet, announcer.clone(), asker, cancel).sealed_by(sealer);
-    let session = session_of(prepared, Arc::new(executor), secrets.clone(), console);
+    let interactive = console.interactive();
+    let session = session_of(prepared, Arc::new(executor), &announcer, interactive);
     let program = program(prepared.sources.clone(), session, true)?;
     let opening = Opening {
         title: prepared.header.title.clone(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::again;
-use super::answers::{Answers, who};
+use super::answers::{self, Answers, who};
 use super::args::{self, Global};
 use super::console::Console;
 use super::context::RunContext;
@@ -107,6 +107,7 @@ pub fn prepared(opened: &Opened, global: &Global, console: &Console) -> Result<P
 
 /// Goes on with a run.
 pub fn resume(resume: &args::Resume, global: &Global, console: &Console) -> Result<u8, Problem> {
+    answers::can_walk(&resume.talk, console)?;
     let state = state(global)?;
     let run = match &resume.run {
         Some(run) => state.find(run.as_str())?,
@@ -204,10 +205,10 @@ fn accept_edit(
     let context = RunContext::unrecorded(&silent, &Cancel::default());
     let fleet = prepared.ground.observing(&runtime, context)?;
     let nobody: Arc<dyn Asker> = Arc::new(Answers::approvals(false, console));
-    let plan = DryRun::new(fleet, silent, nobody, Cancel::default());
+    let plan = DryRun::new(fleet, silent.clone(), nobody, Cancel::default());
     let edited = Arc::new(Edited::new(ledger.clone(), plan));
     let executor: Arc<dyn Executor> = edited.clone();
-    let words = session_of(prepared, executor, ledger.secrets().clone(), console);
+    let words = session_of(prepared, executor, &silent, console.interactive());
     let evaluated = session::evaluate(&program(sources.clone(), words, true)?);
     if let crate::script::ScriptEnd::Failed(failure, _) = &evaluated {
         eprintln!("replayed up to: {failure}");
@@ -225,7 +226,7 @@ fn accept_edit(
         name: "edited".into(),
         kind: QuestionKind::Confirm,
     };
-    let answer = asker.ask(&question).map_err(|failure| Problem {
+    let answer = asker.ask(&question, &|| None).map_err(|failure| Problem {
         diagnostics: vec![
             Diagnostic::error(failure.to_string()).help("nothing was done; accept with --yes"),
         ],

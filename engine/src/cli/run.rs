@@ -8,6 +8,7 @@ use super::answers::{Answers, who};
 use super::args::{self, Global};
 use super::console::Console;
 use super::context::RunContext;
+use super::foresight::LookAhead;
 use super::ground::{Ground, Place};
 use super::plan_file::BoundPlan;
 use super::problem::{Problem, USAGE};
@@ -15,12 +16,13 @@ use super::runtime::{listen_for_interrupts, runtime};
 use super::secrets::SecretsOfUser;
 use super::session::{self, Opening};
 use super::{answers, plan, prepare};
-use crate::executor::{Announcer, Executor, Ledger, Live, Replay};
+use crate::executor::{Announcer, Asker, Executor, Ledger, Live, Replay};
+use crate::inventory::Inventory;
 use crate::journal::{
     BlobId, History, Journal, Kept as _, Parameter, Record, RunHeader, SessionKind, SourceText,
     Standing, StateDirectory, Stored, Trace,
 };
-use crate::model::{RunId, Secrets};
+use crate::model::{HostName, RunId, Secrets};
 use crate::operation::Class;
 use crate::report::Diagnostic;
 use crate::script::{Header, Program, ScriptEnd, Session, SessionParts, SourceSet};
@@ -52,6 +54,11 @@ pub fn state(global: &Global) -> Result<StateDirectory, Problem> {
 
 /// Runs or dry-runs a runbook.
 pub fn run(run: &args::Run, global: &Global, console: &Console) -> Result<u8, Problem> {
+    if run.dry_run && run.talk.step {
+        let what = "--step asks before each effect, and a dry run has none";
+        return Err(Problem::usage(Diagnostic::error(what)));
+    }
+    answers::can_walk(&run.talk, console)?;
     if let Some(path) = &run.plan {
         return plan::carry_out(path, run, global, console);
     }
@@ -166,7 +173,7 @@ impl Work {
         let events = console.events(talk.output, talk.diff, Vec::new());
         listen_for_interrupts(&runtime, cancel.clone(), events.clone());
         let announcer = Announcer::new(events, self.ledger.secrets().clone());
-        let asker = Arc::new(Answers::new(talk, console));
+        let asker: Arc<dyn Asker> = Arc::new(Answers::new(talk, console));
         let context = RunContext::recorded(&self.ledger, &announcer, &cancel);
         let fleet = self.prepared.ground.acting(&runtime, context)?;
         let parallel = self.prepared.ground.parallel();
@@ -174,20 +181,23 @@ impl Work {
             self.ledger.clone(),
             fleet.clone(),
             announcer.clone(),
-            asker,
-            cancel,
+            asker.clone(),
+            cancel.clone(),
             parallel,
         );
+        live = live.foreseeing(Arc::new(LookAhead {
+            sources: self.prepared.sources.clone(),
+            parts: Parts::of(&self.prepared),
+            ledger: self.ledger.clone(),
+            fleet: fleet.clone(),
+            asker,
+            cancel,
+        }));
         if let Some(plan) = &self.plan {
             live = live.bound_to(plan.bound(self.ledger.secrets()));
         }
         let executor = Arc::new(Replay::new(self.ledger.clone(), announcer.clone(), live));
-        let session = session_of(
-            &self.prepared,
-            executor,
-            self.ledger.secrets().clone(),
-            console,
-        );
+        let session = session_of(&self.prepared, executor, &announcer, console.interactive());
         let program = program(self.prepared.sources.clone(), session, false)?;
         let opening = Opening {
             title: self.prepared.header.title.clone(),
@@ -249,26 +259,60 @@ pub fn forget_markers(fleet: &dyn ActingFleet, ledger: &Ledger, announcer: &Anno
     }
 }
 
+/// What the words of a session know beside its executor; the same for everything that evaluates the script.
+#[derive(Clone)]
+pub struct Parts {
+    script: String,
+    parameters: BTreeMap<String, Parameter>,
+    inventory: Arc<Inventory>,
+    hosts: Vec<HostName>,
+    parallel: usize,
+}
+
+impl Parts {
+    /// Those of what was prepared.
+    pub fn of(prepared: &Prepared) -> Self {
+        Self {
+            script: prepared.sources.main.clone(),
+            parameters: prepared.parameters.clone(),
+            inventory: prepared.ground.inventory.clone(),
+            hosts: prepared.ground.hosts.clone(),
+            parallel: prepared.ground.parallel(),
+        }
+    }
+
+    /// The words over an executor.
+    pub fn session(
+        self,
+        executor: Arc<dyn Executor>,
+        announcer: &Announcer,
+        interactive: bool,
+    ) -> Arc<Session> {
+        Session::new(SessionParts {
+            executor,
+            script: self.script,
+            parameters: self.parameters,
+            inventory: self.inventory,
+            hosts: self.hosts,
+            secrets: announcer.secrets().clone(),
+            secret_source: Arc::new(SecretsOfUser {
+                interactive,
+                announcer: announcer.clone(),
+            }),
+            parallel: self.parallel,
+            undo: None,
+        })
+    }
+}
+
 /// The words of a session over its executor.
 pub fn session_of(
     prepared: &Prepared,
     executor: Arc<dyn Executor>,
-    secrets: Arc<Secrets>,
-    console: &Console,
+    announcer: &Announcer,
+    interactive: bool,
 ) -> Arc<Session> {
-    Session::new(SessionParts {
-        executor,
-        script: prepared.sources.main.clone(),
-        parameters: prepared.parameters.clone(),
-        inventory: prepared.ground.inventory.clone(),
-        hosts: prepared.ground.hosts.clone(),
-        secrets,
-        secret_source: Arc::new(SecretsOfUser {
-            interactive: console.interactive(),
-        }),
-        parallel: prepared.ground.parallel(),
-        undo: None,
-    })
+    Parts::of(prepared).session(executor, announcer, interactive)
 }
 
 /// The program of a session.

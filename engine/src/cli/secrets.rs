@@ -1,11 +1,15 @@
 //! Where secrets come from: the environment, or a hidden prompt.
 
+use crate::executor::Announcer;
+use crate::model::ScopePath;
 use crate::script::SecretSource;
 
 /// Secrets from `RUNBOOK_SECRET_NAME`, else asked for at the terminal.
 pub struct SecretsOfUser {
     /// Whether a person can be asked.
     pub interactive: bool,
+    /// Keeps the terminal free for the prompt.
+    pub announcer: Announcer,
 }
 
 impl SecretSource for SecretsOfUser {
@@ -27,9 +31,14 @@ impl SecretSource for SecretsOfUser {
         if !self.interactive {
             return Err(format!("the secret {name} is not given; set {variable}"));
         }
-        inquire::Password::new(&format!("Secret {name}:"))
-            .without_confirmation()
-            .prompt()
+        let text = format!("Secret {name}:");
+        let prompt = || {
+            inquire::Password::new(&text)
+                .without_confirmation()
+                .prompt()
+        };
+        self.announcer
+            .asking(&ScopePath::default(), &text, prompt)
             .map_err(|error| format!("the secret {name} was not given: {error}"))
     }
 }

@@ -47,7 +47,7 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
         kind: QuestionKind::Confirm,
     };
     if looked.is_some() {
-        asker.ask(&question).map_err(|failure| Problem {
+        asker.ask(&question, &|| None).map_err(|failure| Problem {
             diagnostics: vec![
                 Diagnostic::error(failure.to_string()).help("nothing was done; approve with --yes"),
             ],
@@ -104,6 +104,7 @@ pub fn undo(undo: &args::Undo, global: &Global, console: &Console) -> Result<u8,
         secrets: ledger.secrets().clone(),
         secret_source: Arc::new(SecretsOfUser {
             interactive: console.interactive(),
+            announcer: announcer.clone(),
         }),
         parallel: prepared.ground.parallel(),
         undo: Some(registry.clone()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::output::LiveOutput;
 use crate::journal::Shown;
 use crate::model::{OperationId, ScopePath, Secrets, Value};
-use crate::operation::{Call, Failure, Report};
+use crate::operation::{Call, Failure, Report, Way};
 use crate::report::{Event, EventSink, OperationOutcome};
 
 /// Sends the events of one mode.
@@ -24,6 +24,11 @@ impl Announcer {
     /// Any event whose texts hold no secret.
     pub fn emit(&self, event: Event) {
         self.sink.emit(event);
+    }
+
+    /// The secrets that it keeps.
+    pub fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
     }
 
     /// A text without secrets.
@@ -72,10 +77,25 @@ impl Announcer {
             Failure::Failed(report) | Failure::Unreachable(report) | Failure::Lost(report) => {
                 report.clone()
             }
-            Failure::Undecided(undecided) => undecided.report.clone(),
+            Failure::Undecided(undecided) => {
+                let report = (*undecided.report).clone();
+                let Way::Answer(flag) = undecided.way.clone() else {
+                    return self.ended(call, id, OperationOutcome::Failed { report });
+                };
+                return self.ended(call, id, OperationOutcome::Unanswered { report, flag });
+            }
             other => Report::new(other.to_string()),
         };
         self.ended(call, id, OperationOutcome::Failed { report });
+    }
+
+    /// An `each` begins.
+    pub fn each(&self, path: &ScopePath, nth: u32, branches: &[String]) {
+        self.emit(Event::EachStarted {
+            path: path.clone(),
+            nth,
+            branches: branches.to_vec(),
+        });
     }
 
     /// Asks, with the terminal kept free for it.
@@ -147,6 +167,10 @@ impl Announcer {
             OperationOutcome::Pending { why } => OperationOutcome::Pending { why: text(why) },
             OperationOutcome::Failed { report } => OperationOutcome::Failed {
                 report: self.report(report),
+            },
+            OperationOutcome::Unanswered { report, flag } => OperationOutcome::Unanswered {
+                report: self.report(report),
+                flag: flag.map(text),
             },
             OperationOutcome::Replayed => OperationOutcome::Replayed,
             OperationOutcome::Interrupted => OperationOutcome::Interrupted,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use crate::journal::{Record, Standing};
 use crate::model::{Image, OperationKey, ScopePath, Secrets, Target, Unknown, Value};
 use crate::operation::{
-    Action, Call, Change, Failure, Question, QuestionKind, Report, Undecided, image_diff,
+    Action, Call, Change, Failure, Question, QuestionKind, Report, Undecided, Way, image_diff,
 };
 use crate::report::{OperationOutcome, Plan, PlanEntry, PlanKind, both};
 
+use super::ask::NextEffect;
 use super::live::Live;
 use super::seal::Sealer;
 
@@ -171,13 +172,34 @@ fn fits(planned: &str, text: &str) -> bool {
 impl Live {
     /// Whether an effect may happen: anything, unless the run is held to a plan.
     pub(super) fn permitted(&self, call: &Call<'_>, effect: Effect<'_>) -> Result<(), Failure> {
-        let Some(bound) = &self.bound else {
-            return Ok(());
-        };
-        match bound.objection(call, &effect) {
-            None => Ok(()),
-            Some(objection) => self.ask_beyond(call, objection),
+        let objection = self.bound.as_ref();
+        let objection = objection.and_then(|bound| bound.objection(call, &effect));
+        if let Some(objection) = objection {
+            self.ask_beyond(call, objection)?;
         }
+        self.walked(call, &effect)
+    }
+
+    /// Asks whoever walks through the run; everybody else goes on.
+    fn walked(&self, call: &Call<'_>, effect: &Effect<'_>) -> Result<(), Failure> {
+        if !self.asker.walks() {
+            return Ok(());
+        }
+        let diff = match effect {
+            Effect::Command => None,
+            Effect::Change {
+                change,
+                before,
+                after,
+            } => image_diff(&change.subject(), before, after),
+        };
+        let next = NextEffect {
+            target: call.target.to_string(),
+            summary: self.announcer.redact(&call.action.summary()),
+            diff: diff.map(|diff| self.announcer.redact(&diff)),
+        };
+        self.announcer
+            .asking(&call.scope, &next.summary, || self.asker.walk(&next))
     }
 
     /// Asks about one effect that is not in the plan. The answer is an operation of its own in the journal.
@@ -185,7 +207,7 @@ impl Live {
         let name = format!("beyond-{}", self.ledger.id(&call.key));
         let question = Question {
             text: format!("{}. Do it all the same?", objection.message),
-            name: name.clone(),
+            name,
             kind: QuestionKind::Deviation,
         };
         let asked = Call {
@@ -209,20 +231,17 @@ impl Live {
             self.announcer
                 .warn(&format!("{}\n{detail}", objection.message));
         }
-        let answer = self
-            .announcer
-            .asking(&call.scope, &question.text, || self.asker.ask(&question));
+        let answer = self.announcer.asking(&call.scope, &question.text, || {
+            self.asker.ask(&question, &|| None)
+        });
         let answer = match answer {
             Ok(answer) => answer,
             Err(Failure::Interrupted) => return Err(Failure::Interrupted),
             Err(_) => {
-                let run = self.ledger.run();
                 return Err(Failure::Undecided(Undecided {
                     operation: Some(id),
-                    report: objection.hint(format!(
-                        "look at it; `runbook resume {run} --answer {name}=yes` does it all the same, `runbook undo {run}` takes back what was done"
-                    )),
-                    resolvable: false,
+                    report: Box::new(objection),
+                    way: Way::Answer(Some(question.flag())),
                 }));
             }
         };

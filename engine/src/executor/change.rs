@@ -3,9 +3,10 @@
 use super::bound::Effect;
 use super::ledger;
 use super::live::Live;
+use super::patience::{Absence, RECONNECT};
 use crate::journal::{Entry, Record};
-use crate::model::{Image, Value};
-use crate::operation::{Call, Change, Failure, Report, Undecided, image_diff, still_is};
+use crate::model::{Image, Target, Value};
+use crate::operation::{Call, Change, Failure, Report, Undecided, Way, image_diff, still_is};
 use crate::report::OperationOutcome;
 use crate::transport::Temporary;
 
@@ -64,7 +65,9 @@ impl Live {
         let applied = change.apply(&*self.fleet, before, after, &self.cancel);
         let result = match applied {
             // A broken connection says nothing about the effect; only looking does.
-            Err(Failure::Unreachable(report)) => self.after_loss(change, before, after, report),
+            Err(Failure::Unreachable(report)) => {
+                self.after_loss(&call.target, change, before, after, report)
+            }
             Err(failure) => Err(failure),
             Ok(()) => self.verify(change, after),
         };
@@ -109,12 +112,13 @@ impl Live {
 
     fn after_loss(
         &self,
+        target: &Target,
         change: &dyn Change,
         before: &Image,
         after: &Image,
         report: Report,
     ) -> Result<(), Failure> {
-        match self.look_again(change)? {
+        match self.look_again(target, change)? {
             None => Err(Failure::Lost(report.hint(
                 "when the target is back, resume looks what became of the change",
             ))),
@@ -128,13 +132,17 @@ impl Live {
     }
 
     /// Observes, trying again for a while; none if the target stays out of reach.
-    fn look_again(&self, change: &dyn Change) -> Result<Option<Image>, Failure> {
+    fn look_again(&self, target: &Target, change: &dyn Change) -> Result<Option<Image>, Failure> {
         let clock = self.fleet.clock();
-        let until = clock.now() + super::live::RECONNECT;
+        let until = clock.now() + RECONNECT;
+        let mut absence = Absence::of(self, target);
         loop {
             match change.observe(&*self.fleet, &self.cancel) {
-                Ok(image) => return Ok(Some(image)),
-                Err(Failure::Unreachable(_)) => {}
+                Ok(image) => {
+                    absence.over = true;
+                    return Ok(Some(image));
+                }
+                Err(Failure::Unreachable(report)) => absence.goes_on(&report.message),
                 Err(failure) => return Err(failure),
             }
             if clock.now() >= until || !clock.sleep(std::time::Duration::from_secs(1), &self.cancel)
@@ -190,7 +198,7 @@ impl Live {
         if still_is(&before, &after, &now) {
             let result = match change.apply(&*self.fleet, &before, &after, &self.cancel) {
                 Err(Failure::Unreachable(report)) => {
-                    self.after_loss(change, &before, &after, report)
+                    self.after_loss(&call.target, change, &before, &after, report)
                 }
                 Err(failure) => Err(failure),
                 Ok(()) => self.verify(change, &after),
@@ -224,8 +232,8 @@ fn conflict(change: &dyn Change, before: &Image, after: &Image, now: &Image) -> 
         .hint("look at it; then `runbook resolve RUN OP --done` to keep it as it is, or `--retry` to apply the change to it");
     Failure::Undecided(Undecided {
         operation: None,
-        report,
-        resolvable: true,
+        report: Box::new(report),
+        way: Way::Resolve,
     })
 }
 

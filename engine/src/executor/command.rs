@@ -2,11 +2,12 @@
 
 use super::bound::Effect;
 use super::ledger;
-use super::live::{Live, persistently};
+use super::live::Live;
 use super::output::LiveOutput;
+use super::patience::persistently;
 use crate::journal::{Entry, Intent, Record};
 use crate::model::{OperationId, OperationKey, Target, Value};
-use crate::operation::{Call, Failure, Guard, Report, RunCommand, Undecided, judged};
+use crate::operation::{Call, Failure, Guard, Report, RunCommand, Undecided, Way, judged};
 use crate::report::OperationOutcome;
 use crate::transport::{
     Command, Completion, Exit, InFlight, Launch, ObservingFleet, SilentSink, TransportError,
@@ -127,7 +128,7 @@ fn ask_target(
     sink: &LiveOutput,
 ) -> Result<Value, Failure> {
     let (id, attempt) = (&launch.marker, launch.attempt);
-    let answer = persistently(live, || {
+    let answer = persistently(live, &call.target, || {
         live.fleet.actor(&call.target)?.inquire(id, attempt)
     });
     let found = |completion, how: &str| {
@@ -154,7 +155,7 @@ fn ask_target(
         }
         Ok(InFlight::Running) => {
             live.announcer.taken_up(call, true, sink.received());
-            let attached = persistently(live, || {
+            let attached = persistently(live, &call.target, || {
                 // Each time from where the last one came to.
                 live.fleet
                     .actor(&call.target)?
@@ -187,8 +188,8 @@ fn ask_target(
                 ));
             let undecided = Undecided {
                 operation: Some(id.clone()),
-                report,
-                resolvable: true,
+                report: Box::new(report),
+                way: Way::Resolve,
             };
             live.report(call, id, Err(Failure::Undecided(undecided)), |_| ok())
         }
@@ -340,7 +341,7 @@ fn settle_within(
     launch: &Launch,
     lost: TransportError,
 ) -> Result<Completion, Failure> {
-    let answer = persistently(live, || {
+    let answer = persistently(live, target, || {
         live.fleet
             .actor(target)?
             .inquire(&launch.marker, launch.attempt)
@@ -348,7 +349,7 @@ fn settle_within(
     match answer {
         InFlight::Ended(output) => Ok(Completion::Ended(output)),
         InFlight::Running if launch.detach => Ok(Completion::started()),
-        InFlight::Running => Ok(persistently(live, || {
+        InFlight::Running => Ok(persistently(live, target, || {
             live.fleet
                 .actor(target)?
                 .attach(launch, (0, 0), &SilentSink, &live.cancel)

@@ -358,6 +358,10 @@ impl Executor for DryRun {
         Ok(AfterFailure::Stop)
     }
 
+    fn each_started(&self, path: &ScopePath, nth: u32, branches: &[String]) {
+        self.announcer.each(path, nth, branches);
+    }
+
     fn branch_started(&self, path: &ScopePath) {
         self.announcer
             .emit(Event::BranchStarted { path: path.clone() });

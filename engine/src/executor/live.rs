@@ -1,10 +1,10 @@
 //! Live: every effect with its intent before it and its outcome after it in the journal (M1).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::announce::Announcer;
-use super::ask::Asker;
+use super::ask::{Asker, Foresight};
 use super::bound::Bound;
 use super::ledger::Ledger;
 use super::steps::StepClock;
@@ -25,6 +25,7 @@ pub struct Live {
     pub(super) cancel: Cancel,
     pub(super) asker: Arc<dyn Asker>,
     pub(super) bound: Option<Bound>,
+    foresight: Option<Arc<dyn Foresight>>,
     steps: StepClock,
     parallel: usize,
 }
@@ -46,6 +47,7 @@ impl Live {
             cancel,
             asker,
             bound: None,
+            foresight: None,
             steps: StepClock::default(),
             parallel,
         }
@@ -54,6 +56,12 @@ impl Live {
     /// Holds the run to a plan.
     pub fn bound_to(mut self, plan: Bound) -> Self {
         self.bound = Some(plan);
+        self
+    }
+
+    /// Shows, with a question, what would happen after its answer.
+    pub fn foreseeing(mut self, foresight: Arc<dyn Foresight>) -> Self {
+        self.foresight = Some(foresight);
         self
     }
 
@@ -174,9 +182,15 @@ impl Live {
         {
             self.ledger.commit(Record::Intent(Box::new(intent)))?;
         }
+        let ahead = || self.foresight.as_ref()?.foresee(&call.key, &call.scope);
+        // A prompt is output like any other: no secret in it.
+        let shown = Question {
+            text: self.announcer.redact(&question.text),
+            ..question.clone()
+        };
         let asked = self
             .announcer
-            .asking(&call.scope, &question.text, || self.asker.ask(question));
+            .asking(&call.scope, &shown.text, || self.asker.ask(&shown, &ahead));
         let result = match asked {
             Ok(answer) => {
                 let value = match question.kind {
@@ -317,6 +331,10 @@ impl Executor for Live {
         Ok(decision)
     }
 
+    fn each_started(&self, path: &ScopePath, nth: u32, branches: &[String]) {
+        self.announcer.each(path, nth, branches);
+    }
+
     fn branch_started(&self, path: &ScopePath) {
         self.announcer
             .emit(Event::BranchStarted { path: path.clone() });
@@ -363,33 +381,6 @@ impl Recover for Live {
             Action::Ask(question) => self.ask(call, question, entry.attempt),
             // These are one record; they are never in flight.
             _ => self.attempt(call, entry.attempt),
-        }
-    }
-}
-
-/// How long a lost connection is tried again before the operation is left for resume: 30 seconds.
-pub(super) const RECONNECT: Duration = Duration::from_secs(30);
-
-/// Tries something again while the target cannot be reached, for as long as [`RECONNECT`].
-pub(super) fn persistently<T>(
-    live: &Live,
-    mut work: impl FnMut() -> Result<T, crate::transport::TransportError>,
-) -> Result<T, crate::transport::TransportError> {
-    use crate::transport::TransportError::{Lost, Unreachable};
-    let clock = live.fleet.clock();
-    let until = clock.now() + RECONNECT;
-    let mut pause = Duration::from_millis(250);
-    let started = Instant::now();
-    loop {
-        match work() {
-            Err(error @ (Lost { .. } | Unreachable { .. })) => {
-                let out_of_time = clock.now() >= until || started.elapsed() >= 2 * RECONNECT;
-                if out_of_time || !clock.sleep(pause, &live.cancel) {
-                    return Err(error);
-                }
-                pause = (pause * 2).min(Duration::from_secs(4));
-            }
-            result => return result,
         }
     }
 }

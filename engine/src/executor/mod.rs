@@ -13,13 +13,14 @@ mod ledger;
 mod live;
 mod output;
 mod overlay;
+mod patience;
 mod replay;
 mod seal;
 mod steps;
 pub mod undo;
 
 pub use announce::Announcer;
-pub use ask::Asker;
+pub use ask::{Ahead, Asker, Foresight, NextEffect};
 pub use bound::Bound;
 pub use command::STOPPED;
 pub use dry_run::DryRun;
@@ -107,6 +108,13 @@ pub trait Executor: Send + Sync {
         self.behind().map_or(Ok(AfterFailure::Stop), |behind| {
             behind.step_failed(path, failure)
         })
+    }
+
+    /// The `nth` call of `each` in a scope begins, with these branches.
+    fn each_started(&self, path: &ScopePath, nth: u32, branches: &[String]) {
+        if let Some(behind) = self.behind() {
+            behind.each_started(path, nth, branches);
+        }
     }
 
     /// A branch of `each` begins.

@@ -12,7 +12,7 @@ use crate::model::{
     Image, OperationId, OperationKey, RunId, ScopePath, Segment, Subject, Target, Value,
 };
 use crate::operation::{
-    Call, Change, Class, Failure, Observation, Report, Undecided, apply_image, image_diff,
+    Call, Change, Class, Failure, Observation, Report, Undecided, Way, apply_image, image_diff,
     observe_subject, still_is, taken_back,
 };
 use crate::report::PlanNote;
@@ -203,8 +203,8 @@ impl Change for Restore<'_> {
         );
         Err(Failure::Undecided(Undecided {
             operation: None,
-            report,
-            resolvable: false,
+            report: Box::new(report),
+            way: Way::Look,
         }))
     }
 

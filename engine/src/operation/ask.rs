@@ -48,6 +48,11 @@ impl QuestionKind {
 }
 
 impl Question {
+    /// The flag that answers it beforehand or on resume, as it is written in a shell. Approval is what `--yes` gives.
+    pub fn flag(&self) -> String {
+        flag(self.kind.word(), &self.name)
+    }
+
     /// The arguments as plain data.
     pub fn arguments(&self) -> Value {
         let choices = match &self.kind {
@@ -60,6 +65,26 @@ impl Question {
             ("choices", choices),
         ])
     }
+}
+
+/// The flag that answers the question which `word` asks under this name.
+pub fn flag(word: &str, name: &str) -> String {
+    if word == QuestionKind::Confirm.word() {
+        return "--yes".to_owned();
+    }
+    let value = match word {
+        "manual" => "done",
+        "beyond the plan" => "yes",
+        _ => "VALUE",
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let answer = format!("{name}={value}");
+    if name.chars().all(plain) {
+        return format!("--answer {answer}");
+    }
+    // A NUL cannot come through a command line at all.
+    let quoted = shlex::try_quote(&answer).map_or_else(|_| answer.clone(), |quoted| quoted.into());
+    format!("--answer {quoted}")
 }
 
 /// An answer with who gave it.

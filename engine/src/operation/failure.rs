@@ -94,9 +94,27 @@ pub struct Undecided {
     /// The operation.
     pub operation: Option<OperationId>,
     /// What is not known, or what was asked.
-    pub report: Report,
-    /// Whether `resolve RUN OP --done|--retry|--abort` is the way (else: answer on resume).
-    pub resolvable: bool,
+    pub report: Box<Report>,
+    /// How a person decides.
+    pub way: Way,
+}
+
+/// How a person decides what only a person can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// `resolve RUN OP --done|--retry|--abort`.
+    Resolve,
+    /// The answer to a question, at a terminal when the run is resumed, or by this flag of `resume`.
+    Answer(Option<String>),
+    /// She looks at the target herself.
+    Look,
+}
+
+impl Undecided {
+    /// Whether it is a question that waits for its answer: nothing has gone wrong.
+    pub fn is_question(&self) -> bool {
+        matches!(self.way, Way::Answer(_))
+    }
 }
 
 /// One side of a divergence.

@@ -16,11 +16,11 @@ mod probe;
 mod recorded;
 mod wait;
 
-pub use ask::{Answer, Question, QuestionKind};
+pub use ask::{Answer, Question, QuestionKind, flag};
 pub use assert::{Assertion, Telling};
 pub use change::Change;
 pub use command::{Affects, Guard, RunCommand};
-pub use failure::{Divergence, Failure, Report, Side, Undecided};
+pub use failure::{Divergence, Failure, Report, Side, Undecided, Way};
 pub use file::{ChangeFile, EditClosure, FileEdit, FileQuestion, LookAtFile};
 pub use image::{apply_image, image_diff, kept, observe_subject, still_is, taken_back};
 pub use observe::Observation;

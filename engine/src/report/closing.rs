@@ -1,12 +1,13 @@
 //! The block at the end of a session: what was done, what failed and where, what had changed by then, and
 //! the commands that make sense next. Read at 3 a.m.; exact and calm.
 
+use std::collections::BTreeSet;
+
 use crate::journal::Ending;
 use crate::model::{RunId, Target};
 use crate::operation::{Class, Report};
 
 use super::look::{Look, Tone, counted, elapsed};
-use super::terminal::failure;
 use super::{Event, OperationOutcome};
 
 /// Effects that are listed; more are counted.
@@ -23,12 +24,17 @@ pub struct Tally {
     planned: usize,
     replayed: usize,
     failed: Vec<(String, Report)>,
+    /// Questions that wait, with the flags that answer them.
+    unanswered: Vec<(Report, Option<String>)>,
     effects: Vec<String>,
 }
 
 impl Tally {
     /// Counts an event.
     pub fn note(&mut self, event: &Event) {
+        if matches!(event, Event::RunStarted { mode: "undo", .. }) {
+            self.course = Course::Back;
+        }
         let Event::OperationEnded {
             scope,
             class,
@@ -50,6 +56,9 @@ impl Tally {
                 self.failed
                     .push((format!("{place}: {summary}"), report.clone()));
             }
+            (_, OperationOutcome::Unanswered { report, flag }) => {
+                self.unanswered.push((report.clone(), flag.clone()));
+            }
             (Class::Command, OperationOutcome::Ok { .. } | OperationOutcome::Changed { .. }) => {
                 self.commands += 1;
                 self.effects.push(effect("ran", target, summary));
@@ -66,7 +75,22 @@ impl Tally {
         }
     }
 
+    /// What was done so far, in counts, while the session works.
+    pub fn so_far(&self) -> String {
+        match self.told() {
+            told if told.is_empty() => "nothing changed yet".to_owned(),
+            told => told.join(", "),
+        }
+    }
+
     fn counts(&self) -> String {
+        match self.told() {
+            told if told.is_empty() => "nothing was changed".to_owned(),
+            told => told.join(", "),
+        }
+    }
+
+    fn told(&self) -> Vec<String> {
         let parts = [
             (self.changed, "changed"),
             (self.already, "already right"),
@@ -82,16 +106,11 @@ impl Tally {
             (self.planned, "planned"),
             (self.replayed, "replayed"),
         ];
-        let parts: Vec<String> = parts
+        parts
             .iter()
             .filter(|(number, _)| *number > 0)
             .map(|(number, word)| format!("{number} {word}"))
-            .collect();
-        if parts.is_empty() {
-            "nothing was changed".to_owned()
-        } else {
-            parts.join(", ")
-        }
+            .collect()
     }
 }
 
@@ -149,9 +168,39 @@ pub fn next_commands(run: &RunId, ending: Ending, course: Course) -> Vec<(String
     }
 }
 
-/// Those commands as lines.
-pub fn next_lines(look: &Look, run: &RunId, ending: Ending, course: Course) -> Vec<String> {
-    let commands = next_commands(run, ending, course);
+/// The command that answers what waits, by all the flags that it takes.
+pub fn answering(run: &RunId, flags: &[String]) -> Option<(String, &'static str)> {
+    let flags: BTreeSet<&str> = flags.iter().map(String::as_str).collect();
+    if flags.is_empty() {
+        return None;
+    }
+    let flags: Vec<&str> = flags.into_iter().collect();
+    let command = format!("runbook resume {run} {}", flags.join(" "));
+    Some((command, "answer it, and go on"))
+}
+
+/// Those commands as lines; what answers a question first.
+pub fn next_lines(
+    look: &Look,
+    run: &RunId,
+    ending: Ending,
+    course: Course,
+    flags: &[String],
+) -> Vec<String> {
+    let mut commands = next_commands(run, ending, course);
+    if let Some(answer) = answering(run, flags) {
+        commands.retain(|(command, _)| !command.starts_with("runbook status "));
+        commands.insert(0, answer);
+        for (command, purpose) in &mut commands {
+            if *command == format!("runbook resume {run}") {
+                *purpose = "be asked at a terminal, and go on";
+            }
+        }
+    }
+    // What waits is named by the script; its name is no command for the terminal.
+    for (command, _) in &mut commands {
+        *command = look.line(command);
+    }
     let longest = commands.iter().map(|(command, _)| command.len()).max();
     let longest = longest.unwrap_or_default();
     let mut out = vec!["next:".to_owned()];
@@ -189,6 +238,7 @@ pub fn block(
     match (ending, run) {
         (Ending::Done, Some(_)) => {}
         (Ending::Done, None) => out.push("nothing was changed; this is the plan:".to_owned()),
+        (Ending::Undecided, _) if !tally.unanswered.is_empty() => out.extend(waiting(look, tally)),
         _ => out.extend(look.lines(message)),
     }
     if !tally.failed.is_empty() {
@@ -207,7 +257,21 @@ pub fn block(
         out.extend(changed_by_then(look, tally));
     }
     if let Some(run) = run {
-        out.extend(next_lines(look, run, ending, tally.course));
+        let flags = tally.unanswered.iter();
+        let flags: Vec<String> = flags.filter_map(|(_, flag)| flag.clone()).collect();
+        out.extend(next_lines(look, run, ending, tally.course, &flags));
+    }
+    out
+}
+
+/// The questions that wait: not failures, so told once, and with what their answers let happen.
+fn waiting(look: &Look, tally: &Tally) -> Vec<String> {
+    let mut out = Vec::new();
+    for (report, _) in &tally.unanswered {
+        let lines = look.lines(&report.message).into_iter();
+        out.extend(lines.map(|line| look.paint(Tone::Strong, &line)));
+        let detail = report.detail.as_deref().unwrap_or_default();
+        out.extend(look.lines(detail).iter().map(|line| format!("  {line}")));
     }
     out
 }
@@ -226,6 +290,40 @@ fn changed_by_then(look: &Look, tally: &Tally) -> Vec<String> {
     }
     if tally.replayed > 0 {
         out.push("earlier sessions of this run may have changed more; `show` has all".to_owned());
+    }
+    out
+}
+
+/// A failure: what happened, its detail, what to do.
+pub(super) fn failure(look: &Look, pad: usize, report: &Report) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut message = look.lines(&report.message).into_iter();
+    if let Some(first) = message.next() {
+        let place = report
+            .target
+            .as_ref()
+            .filter(|target| **target != Target::Run);
+        let place = place.map_or(String::new(), |target| {
+            format!("{}: ", look.line(&target.to_string()))
+        });
+        out.push(format!(
+            "{:pad$}{place}{}",
+            "",
+            look.paint(Tone::Bad, &first)
+        ));
+    }
+    out.extend(message.map(|line| format!("{:pad$}{line}", "")));
+    if let Some(detail) = &report.detail {
+        let lines = look.lines(detail);
+        out.extend(lines.iter().map(|line| format!("{:pad$}  | {line}", "")));
+    }
+    if let Some(hint) = &report.hint {
+        let hint = look.line(hint);
+        out.push(format!(
+            "{:pad$}{} {hint}",
+            "",
+            look.paint(Tone::Cool, "hint:")
+        ));
     }
     out
 }

@@ -45,6 +45,26 @@ pub enum Event {
         /// After how many seconds.
         waited_s: u64,
     },
+    /// A target does not answer any more, and is tried again.
+    TargetAway {
+        /// Which.
+        target: Target,
+        /// What the last try met.
+        why: String,
+        /// For how many seconds it has been tried.
+        waited_s: u64,
+        /// For how many it will be.
+        limit_s: u64,
+    },
+    /// A target that was away answers again, or is given up.
+    TargetBack {
+        /// Which.
+        target: Target,
+        /// Whether it answers.
+        answers: bool,
+        /// After how many seconds.
+        waited_s: u64,
+    },
     /// An object is made that is there for a time only, such as a helper pod.
     Temporary {
         /// Which, such as `pod kube-system/runbook-…`.
@@ -65,6 +85,15 @@ pub enum Event {
         status: StepStatus,
         /// Milliseconds that it took in this session.
         elapsed_ms: u64,
+    },
+    /// An `each` begins: these branches are to come.
+    EachStarted {
+        /// Where it stands.
+        path: ScopePath,
+        /// Which `each` in this scope, from 1.
+        nth: u32,
+        /// The labels of its branches, in the order of its items.
+        branches: Vec<String>,
     },
     /// A branch of `each` begins.
     BranchStarted {
@@ -264,6 +293,13 @@ pub enum OperationOutcome {
     Replayed,
     /// The operator stopped the run while it was in flight; what became of it is found out on resume.
     Interrupted,
+    /// A question waits for its answer: nobody was there to give it, or it was not yes. Nothing has failed.
+    Unanswered {
+        /// The question.
+        report: Report,
+        /// The flag of `resume` that answers it; none where only a person at a terminal can.
+        flag: Option<String>,
+    },
     /// It failed.
     Failed {
         /// What happened.

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::journal::{Ending, Intent, Record, RunHeader, StepStatus, Stored};
-use crate::model::{OperationId, ScopePath};
+use crate::model::{OperationId, ScopePath, Value};
+use crate::operation::{Class, flag};
 
 use super::closing::{Course, ending_word, next_lines};
-use super::look::Look;
+use super::look::{Look, Tone};
+use super::progress::clipped;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,17 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// One short word, with what it means.
+    fn short(self) -> (Tone, &'static str) {
+        match self {
+            Self::Running => (Tone::Cool, "running"),
+            Self::Crashed => (Tone::Bad, "crashed"),
+            Self::Ended(Ending::Finished) => (Tone::Good, "finished"),
+            Self::Ended(Ending::Undecided) => (Tone::Warn, "to decide"),
+            Self::Ended(ending) => ending_word(ending),
+        }
+    }
+
     /// One word or two.
     pub fn word(self) -> &'static str {
         match self {
@@ -128,9 +141,20 @@ impl<'a> RunSummary<'a> {
                 "next:".to_owned(),
                 format!("  runbook status {run}    look again"),
             ],
-            RunState::Crashed => next_lines(look, run, Ending::Interrupted, self.course),
-            RunState::Ended(ending) => next_lines(look, run, ending, self.course),
+            RunState::Crashed => {
+                next_lines(look, run, Ending::Interrupted, self.course, &self.flags())
+            }
+            RunState::Ended(ending) => next_lines(look, run, ending, self.course, &self.flags()),
         }
+    }
+
+    /// The flags that answer the questions that wait.
+    fn flags(&self) -> Vec<String> {
+        let asked = self.in_flight.iter();
+        asked
+            .filter(|intent| intent.class == Class::Ask)
+            .map(|intent| flag_of(intent))
+            .collect()
     }
 
     /// On what it runs.
@@ -148,28 +172,50 @@ pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// `list`: the runs, newest first.
-pub fn list(runs: &[RunSummary<'_>], look: &Look, zone: &TimeZone) -> String {
+/// `list`: the runs, newest first, each on a line that fits the terminal: its name, its age, where it stands, what it
+/// is, on what, and the step in which it failed.
+pub fn list(runs: &[RunSummary<'_>], look: &Look, now: Timestamp) -> String {
     if runs.is_empty() {
         return "No runs yet.\n".to_owned();
     }
     let mut runs: Vec<_> = runs.iter().collect();
     runs.sort_by_key(|run| std::cmp::Reverse(run.at));
+    let name = |run: &&RunSummary<'_>| run.header.run.as_str().len();
+    let longest = runs.iter().map(name).max().unwrap_or_default();
     let mut out = String::new();
     for run in runs {
-        let header = run.header;
-        let id = &header.run;
-        out.push_str(&format!(
-            "{id}  {}  {}\n",
-            clock(run.at, zone),
-            run.state.word()
-        ));
-        let what = format!("{} on {}", header.title, run.on());
-        out.push_str(&format!("    {}\n", look.line(&what)));
+        let id = run.header.run.as_str();
+        let (tone, state) = run.state.short();
+        let head = format!("{id:<longest$}  {:<7} ", age(run.at, now));
+        let mut what = format!("{} on {}", run.header.title, run.on());
         if let Some(path) = run.failed_step() {
-            let steps = look.line(&path.steps().join(" / "));
-            out.push_str(&format!("    failed in: {steps}\n"));
+            what.push_str(&format!(", in {}", path.steps().join(" / ")));
         }
+        let room = look.width.saturating_sub(head.len() + STATE + 1);
+        let what = clipped(look, &look.line(&what), room);
+        let state = look.paint(tone, &format!("{state:<STATE$}"));
+        out.push_str(format!("{head}{state} {what}").trim_end());
+        out.push('\n');
     }
     out
+}
+
+/// Columns of the word that says where a run stands.
+const STATE: usize = 11;
+
+/// How long ago something was, in its largest unit: `now`, `12 min`, `3 h`, `40 d`.
+fn age(at: Timestamp, now: Timestamp) -> String {
+    let minutes = now.duration_since(at).as_secs().max(0) / 60;
+    match minutes {
+        0 => "now".to_owned(),
+        1..60 => format!("{minutes} min"),
+        60..1440 => format!("{} h", minutes / 60),
+        _ => format!("{} d", minutes / 1440),
+    }
+}
+
+/// The flag that answers a question that waits.
+fn flag_of(intent: &Intent) -> String {
+    let name = intent.arguments.get("name").map(Value::to_string);
+    flag(&intent.kind, &name.unwrap_or_default())
 }

@@ -7,13 +7,17 @@ mod error;
 mod event;
 mod fanout;
 mod json;
+mod lines;
 mod listing;
-mod live;
 mod look;
 mod plan;
+mod progress;
 pub mod safe;
+mod screen;
 mod status;
+mod table;
 mod terminal;
+mod traced;
 
 pub use change_line::{ChangeLine, ChangeLines};
 pub use error::{Diagnostic, Place, Severity, render_all};
@@ -24,10 +28,12 @@ pub use listing::{RunState, RunSummary, list};
 pub use look::{Look, Tone, counted, elapsed};
 pub(crate) use plan::both;
 pub use plan::{
-    Difference, Heading, Plan, PlanCollector, PlanEntry, PlanKind, Radius, Seal, markdown,
+    Difference, Foreseen, Heading, Plan, PlanCollector, PlanEntry, PlanKind, Radius, Seal, markdown,
 };
+pub use screen::{Measure, Size};
 pub use status::{Glance, status};
 pub use terminal::{Terminal, TerminalOptions};
+pub use traced::Traced;
 
 #[cfg(test)]
 mod tests;

@@ -80,7 +80,7 @@ fn shown(events: Vec<Event>, unicode: bool, width: usize) -> String {
     };
     let options = TerminalOptions {
         look,
-        live: false,
+        live: None,
         verbosity: 0,
         diff: false,
     };

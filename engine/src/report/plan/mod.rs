@@ -1,5 +1,6 @@
 //! What a dry run found that the run would do; collected from its events.
 
+mod ahead;
 mod compare;
 mod group;
 mod markdown;
@@ -18,6 +19,7 @@ use crate::operation::Class;
 use super::look::counted;
 use super::{Event, EventSink, OperationOutcome, WILL_BE_ASKED};
 
+pub use ahead::Foreseen;
 pub use compare::Difference;
 pub(crate) use compare::both;
 pub use markdown::{Heading, markdown};

@@ -110,7 +110,9 @@ fn each(
     }
     let outer = scope::current();
     let nth = outer.next_each();
-    let paths: Vec<ScopePath> = labels(&items)
+    let labels = labels(&items);
+    session.executor().each_started(outer.path(), nth, &labels);
+    let paths: Vec<ScopePath> = labels
         .into_iter()
         .map(|label| outer.path().join(Segment::Branch { nth, label }))
         .collect();

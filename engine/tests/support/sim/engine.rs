@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use runbook::executor::{AfterFailure, Announcer, Asker, Executor, Ledger, Live, Replay};
+use runbook::executor::{AfterFailure, Ahead, Announcer, Asker, Executor, Ledger, Live, Replay};
 use runbook::inventory::Inventory;
 use runbook::journal::{
     Blackout, CrashPoint, Ending, Entry, EntryState, History, Journal, JournalError, OutcomeResult,
@@ -16,7 +16,7 @@ use runbook::lab::fleet::ClusterHook;
 use runbook::lab::world::World;
 use runbook::lab::{Lab, LabFleet};
 use runbook::model::{HostName, OperationId, RunId, ScopePath, Secrets};
-use runbook::operation::{Answer, Class, Failure, Question};
+use runbook::operation::{Answer, Class, Failure, Question, Way};
 use runbook::report::Fanout;
 use runbook::script::{
     Program, ScriptEnd, SecretSource, Session, SessionParts, SourceSet, on_script_thread,
@@ -53,7 +53,7 @@ pub enum End {
 struct Yes;
 
 impl Asker for Yes {
-    fn ask(&self, _: &Question) -> Result<Answer, Failure> {
+    fn ask(&self, _: &Question, _: Ahead<'_>) -> Result<Answer, Failure> {
         Ok(Answer {
             value: "yes".into(),
             by: "the simulation".into(),
@@ -359,7 +359,7 @@ fn conclude(ledger: &Ledger, end: ScriptEnd) -> Result<End, Failure> {
         }
         Failure::Undecided(undecided) => {
             ended(Ending::Undecided, Vec::new())?;
-            if undecided.resolvable {
+            if undecided.way == Way::Resolve {
                 return Ok(End::Asks(undecided.operation.into_iter().collect()));
             }
         }
