@@ -266,7 +266,21 @@ impl From<&Value> for serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// What a resumed run replays is what was recorded, to the last bit.
+        #[test]
+        fn every_float_reads_back_as_it_was(number in proptest::num::f64::NORMAL | proptest::num::f64::ZERO) {
+            let text = Value::Float(number).canonical();
+            prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), Value::Float(number));
+            let within = Value::List(vec![Value::Float(number)]).canonical();
+            let list = Value::List(vec![Value::Float(number)]);
+            prop_assert_eq!(serde_json::from_str::<Value>(&within).unwrap(), list);
+        }
+    }
 
     #[test]
     fn reads_back_as_written() {
