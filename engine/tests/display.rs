@@ -16,7 +16,7 @@ step "Restart" {
     each(hosts("all"), #{ parallel: 4, max_failures: 1 }, |node| {
         step "stop" {
             if node.name == "web-3" { node.run(["false"]); }
-            node.run("printf '\\033[31;1m\\033[2J\\033]0;x\\007日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語\\n'; while [ -d DIR ] && ! [ -e DIR/GO ]; do sleep 0.05; done");
+            node.run("printf '\\033[31;1m日本語\\033[2J\\033]0;x\\007日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語\\n'; while [ -d DIR ] && ! [ -e DIR/GO ]; do sleep 0.05; done");
         }
     });
 }
@@ -57,7 +57,8 @@ fn branches_side_by_side_in_a_usual_terminal_that_is_resized() {
     terminal.press("\x1b[B\x1b[B\r");
     // web-3 was skipped, so that four others run, and the last ones wait.
     let screen = terminal.until("four branches that say something", |screen| {
-        screen.matches("日本").count() >= 4 && screen.contains("waiting, 4 running")
+        let speak = screen.lines().filter(|line| line.contains("日本")).count();
+        speak >= 4 && screen.contains("waiting, 4 running")
     });
     for wanted in [
         "✓ Prepare",
