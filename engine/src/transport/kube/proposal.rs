@@ -5,6 +5,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 
 use super::exchange::{Repeat, Stop};
 use super::reader::{KubeReader, built, ended, json};
+use super::refused;
 use super::writer::{KubeCluster, MANAGER, with_uid};
 use crate::transport::{PatchKind, Proposal, TransportError, Verdict};
 
@@ -67,14 +68,47 @@ impl KubeReader {
             Proposal::Delete { object, uid } => {
                 let (collection, name) = self.collection_of(object)?;
                 let request = built(collection.delete(&name, &with_uid(uid).dry_run()))?;
-                Ok((format!("delete {object}"), request))
+                Ok((format!("delete {object}"), told_in_its_address(request)?))
             }
         }
     }
+}
+
+/// A deletion says in its body that it is not meant. In the address as well it is seen in an audit log, and by whatever
+/// stands before the server.
+fn told_in_its_address(mut request: Request<Vec<u8>>) -> Result<Request<Vec<u8>>, TransportError> {
+    let address = request.uri().to_string();
+    let parted = match address.split_once('?') {
+        None => "?",
+        Some((_, "")) => "",
+        Some(_) => "&",
+    };
+    let address = format!("{address}{parted}dryRun=All");
+    *request.uri_mut() = address
+        .parse()
+        .map_err(|error| refused(format!("the request cannot be made: {error}")))?;
+    Ok(request)
 }
 
 /// Whether a 403 is RBAC's own (`RBAC … User "x" cannot patch resource …`, apiserver `pkg/endpoints/handlers/
 /// responsewriters/errors.go`); admission also answers 403, and means the object.
 fn lacks_right(words: &str) -> bool {
     words.contains("cannot") && words.contains(" resource \"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deletion_that_is_not_meant_says_so_in_its_address() {
+        for (address, wanted) in [
+            ("/api/v1/pods/a", "/api/v1/pods/a?dryRun=All"),
+            ("/api/v1/pods/a?", "/api/v1/pods/a?dryRun=All"),
+            ("/api/v1/pods/a?x=1", "/api/v1/pods/a?x=1&dryRun=All"),
+        ] {
+            let request = Request::delete(address).body(Vec::new()).unwrap();
+            assert_eq!(told_in_its_address(request).unwrap().uri(), wanted);
+        }
+    }
 }
