@@ -93,6 +93,13 @@ fn killed_at_every_record_a_pod_runs_once_and_none_is_left() {
         if point % 2 == 0 {
             let text = bench.exits(0, &["resume", "--yes"]);
             assert!(!text.contains("FAILED"), "{point}: {text}");
+            // A second life of a pod would be a second intent: each has one.
+            let show = bench.run(&["show", &bench.newest(), "--json"]);
+            let records = String::from_utf8(show.stdout).unwrap();
+            let intents = records
+                .matches("\"summary\":\"create pod default/runbook-")
+                .count();
+            assert_eq!(intents, 2, "{point}: {records}");
         }
         // Those that are given up leave a pod at most, which is on the list.
         removed += usize::from(
