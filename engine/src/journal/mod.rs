@@ -1,5 +1,6 @@
 //! The durable record of a run. Knows no script and no transport.
 
+mod ahead;
 mod chain;
 mod crash;
 mod database;

@@ -1,16 +1,12 @@
-//! Records read again by their places, some at once: replay asks for them in nearly the order in which they stand.
+//! Records read again by their places: replay asks for them in nearly the order in which they stand.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use blake3::Hash;
-
-use super::chain::{ORIGIN, Row};
+use super::ahead::{self, Ahead, Slot, WINDOW, Window};
 use super::database::Database;
-use super::{JournalError, RunDirectory, Stored, encode, layout};
+use super::{JournalError, RunDirectory, Stored, layout};
 use crate::model::Secrets;
 
-/// So many rows are read at once where they are asked for in their order.
-const WINDOW: u64 = 64;
 /// How far behind the last window a row may stand to be the next in order: other branches' rows stand between.
 const NEAR: u64 = 16;
 /// So many windows are kept: branches that ran at once are replayed at once, not quite at the same pace.
@@ -18,8 +14,13 @@ const WINDOWS: usize = 16;
 
 /// Reads a journal beside its writer.
 pub(super) struct Recall {
+    directory: RunDirectory,
     database: Database,
-    windows: VecDeque<HashMap<u64, Row>>,
+    windows: VecDeque<Window>,
+    /// Reads on by itself once the order is seen.
+    ahead: Option<Ahead>,
+    /// Whether there was one: it stops where new records begin, which nobody replays.
+    read_ahead: bool,
     /// Behind the last window.
     next: u64,
 }
@@ -28,8 +29,11 @@ impl Recall {
     /// A reader of the journal of a run.
     pub fn of(directory: &RunDirectory) -> Result<Self, JournalError> {
         Ok(Self {
+            directory: directory.clone(),
             database: Database::open_read_only(&layout::database(directory))?,
             windows: VecDeque::new(),
+            ahead: None,
+            read_ahead: false,
             next: 1,
         })
     }
@@ -39,35 +43,61 @@ impl Recall {
     /// # Errors
     /// Also if what is there now does not follow what stands before it.
     pub fn record(&mut self, seq: u64, secrets: &Secrets) -> Result<Option<Stored>, JournalError> {
-        if let Some(row) = self.windows.iter().find_map(|window| window.get(&seq)) {
-            return encode::stored(row, secrets).map(Some);
+        if let Some(slot) = self.kept(seq) {
+            return slot.stored(secrets).map(Some);
         }
-        let in_order = (self.next..self.next + NEAR).contains(&seq);
-        let window = self.window(seq, if in_order { WINDOW } else { 1 })?;
-        let stored = window.get(&seq).map(|row| encode::stored(row, secrets));
-        if in_order {
-            self.next = seq + WINDOW;
-            self.windows.truncate(WINDOWS - 1);
-            self.windows.push_front(window);
+        if !(self.next..self.next + NEAR).contains(&seq) {
+            return self.alone(seq, secrets);
         }
-        stored.transpose()
+        self.read_on(seq)?;
+        match self.kept(seq) {
+            Some(slot) => slot.stored(secrets).map(Some),
+            None => self.alone(seq, secrets),
+        }
     }
 
-    /// So many rows from `seq` on, each of which follows the one before.
-    fn window(&self, seq: u64, rows: u64) -> Result<HashMap<u64, Row>, JournalError> {
-        let mut before: Option<Hash> = (seq == 1).then_some(ORIGIN);
-        let mut window = HashMap::with_capacity(rows as usize);
-        let from = seq.saturating_sub(1).max(1);
-        self.database.each_row(from..=seq + rows - 1, |row| {
-            if before.is_some_and(|hash| !row.follows(hash)) {
-                return Err(self.database.not_as_written(row.seq));
+    /// Takes a row out of the windows: nobody replays an operation twice, and who looks again reads it alone.
+    fn kept(&mut self, seq: u64) -> Option<Slot> {
+        let mut windows = self.windows.iter_mut();
+        windows.find_map(|window| window.remove(&seq))
+    }
+
+    fn alone(&self, seq: u64, secrets: &Secrets) -> Result<Option<Stored>, JournalError> {
+        let row = ahead::rows(&self.database, seq..seq + 1)?.pop();
+        row.map(|row| Slot::Row(row).stored(secrets)).transpose()
+    }
+
+    /// Adds windows until one reaches the place.
+    fn read_on(&mut self, seq: u64) -> Result<(), JournalError> {
+        // The first window is read here: most runs have no more, and start no thread.
+        if self.windows.is_empty() {
+            let rows = ahead::rows(&self.database, seq..seq + WINDOW)?;
+            self.next = seq + WINDOW;
+            self.keep(
+                rows.into_iter()
+                    .map(|row| (row.seq, Slot::Row(row)))
+                    .collect(),
+            );
+            return Ok(());
+        }
+        if !self.read_ahead {
+            self.ahead = Some(Ahead::from(&self.directory, self.next)?);
+            self.read_ahead = true;
+        }
+        while let Some(ahead) = self.ahead.as_mut().filter(|_| seq >= self.next) {
+            match ahead.window()? {
+                Some(window) => {
+                    self.next = ahead.next();
+                    self.keep(window);
+                }
+                None => self.ahead = None,
             }
-            before = Some(row.hash);
-            if row.seq >= seq {
-                window.insert(row.seq, row.to_row());
-            }
-            Ok(())
-        })?;
-        Ok(window)
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, window: Window) {
+        self.windows.truncate(WINDOWS - 1);
+        self.windows.push_front(window);
     }
 }

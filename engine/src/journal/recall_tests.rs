@@ -126,3 +126,46 @@ fn the_end_of_a_run_is_seen_without_the_rest() {
     let (first, times) = read(|| Journal::read_first(&directory));
     assert_eq!((first.unwrap().len(), times), (1, 1));
 }
+
+#[test]
+fn a_secret_that_becomes_known_while_records_are_read_ahead_is_revealed() {
+    let temp = tempfile::tempdir().unwrap();
+    let directory = directory(&temp);
+    many(&directory);
+    let secrets = none();
+    secrets.add("password", "hunter2-hunter2").unwrap();
+    let (journal, _) = Journal::open_history(&directory, Arc::clone(&secrets)).unwrap();
+    let told = intent(OPERATIONS + 1, 1);
+    journal.note(Record::Intent(Box::new(told))).unwrap();
+    let written = journal
+        .commit(outcome(OPERATIONS + 1, 1, value("hunter2-hunter2")))
+        .unwrap();
+    drop(journal);
+    // A resume knows a secret once its script has come to where it is asked for.
+    let secrets = none();
+    let (journal, _) = Journal::open_history(&directory, Arc::clone(&secrets)).unwrap();
+    for seq in 3..=written.seq - 100 {
+        journal.record(seq).unwrap();
+    }
+    secrets.add("password", "hunter2-hunter2").unwrap();
+    for seq in written.seq - 99..written.seq {
+        journal.record(seq).unwrap();
+    }
+    assert_eq!(journal.record(written.seq).unwrap(), written);
+}
+
+#[test]
+fn who_stops_in_the_middle_of_a_long_replay_leaves_nothing_open() {
+    let temp = tempfile::tempdir().unwrap();
+    let directory = directory(&temp);
+    many(&directory);
+    let (journal, _) = Journal::open_history(&directory, none()).unwrap();
+    for seq in 3..200 {
+        assert_eq!(journal.record(seq).unwrap().seq, seq);
+    }
+    // Twice, and what was passed over.
+    assert_eq!(journal.record(150).unwrap().seq, 150);
+    assert_eq!(journal.record(2).unwrap().seq, 2);
+    drop(journal);
+    assert!(!directory.path().join("journal.db-wal").exists());
+}

@@ -129,9 +129,14 @@ impl Secrets {
         })
     }
 
+    /// Whether a redacted text holds marks of secrets, so that what it says depends on those that are known.
+    pub fn are_marked(text: &str) -> bool {
+        text.contains(MARK)
+    }
+
     /// The JSON text that [`Secrets::redact_json`] was given. Marks of secrets that are not known stay.
     pub fn reveal_json(&self, json_text: &str) -> String {
-        if !json_text.contains(MARK) {
+        if !Self::are_marked(json_text) {
             return json_text.to_owned();
         }
         let known = self.known();
