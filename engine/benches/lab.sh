@@ -31,8 +31,8 @@ fleet() {
 fresh() { rm -rf "$RUNBOOK_STATE_DIR"; "$runbook" "$@"; }
 
 skipped lab || {
-    # The lab stands for targets; only the journal is synced.
-    export RUNBOOK_LAB_NO_SYNC=1
+    # The lab stands for targets, and lives in memory: what is measured is the engine and its journal.
+    export RUNBOOK_LAB_IN_MEMORY=1
     cat >fleet.rhai <<'RHAI'
 runbook #{ title: "Fleet" };
 step "go" { each(hosts("all"), #{ parallel: 20 }, |h| { for i in 0..20 { h.run(["true"]); } }); }
@@ -45,6 +45,7 @@ RHAI
         base=${base:-$wall}
         row "$hosts lab hosts × 20 commands" "runbook" "$base"
     done
+    unset RUNBOOK_LAB_IN_MEMORY
 }
 
 skipped resume || {

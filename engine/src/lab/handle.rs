@@ -16,6 +16,10 @@ use crate::model::Value;
 /// Faults to inject, separated by commas (see [`Fault::parse`]); among them one plan by chance (see [`Chance::parse`]).
 const FAULTS: &str = "RUNBOOK_LAB_FAULT";
 
+/// Set for measurements: the lab's state is kept in memory only and ends with the process. Storing it whole after
+/// each exchange, as targets that outlive the engine need it, costs more than the engine where there are many hosts.
+const IN_MEMORY: &str = "RUNBOOK_LAB_IN_MEMORY";
+
 /// What a lab is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabAccess {
@@ -77,7 +81,9 @@ impl Lab {
             why,
         })?;
         let lab = Self {
-            store: Some(Store::new(state_dir, &name)),
+            store: std::env::var_os(IN_MEMORY)
+                .is_none()
+                .then(|| Store::new(state_dir, &name)),
             name,
             title: definition.title,
             access,
