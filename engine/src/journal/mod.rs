@@ -26,6 +26,7 @@ mod repair;
 mod rows;
 mod salvage;
 mod shown;
+mod soundness;
 mod state_directory;
 mod store;
 mod trace;

@@ -11,7 +11,7 @@ use super::fold::Fold;
 use super::look::{self, steady};
 use super::mirror::{self, MirrorContent, Rewriting};
 use super::rows::ALL;
-use super::{BlobId, JournalError, Record, RunDirectory, encode, layout};
+use super::{BlobId, JournalError, Record, RunDirectory, encode, layout, soundness};
 use crate::model::Secrets;
 
 /// What a look at the whole journal found. Losses and damage are errors; this is what else is worth saying.
@@ -135,6 +135,7 @@ impl<F: Fold + Default> Content<F> {
             let what = format!("record {seq} needs blob {blob}, which is missing");
             return Err(JournalError::corrupt(path, what));
         }
+        soundness::check(database)?;
         Ok(Self {
             hashes,
             blobs,
