@@ -87,13 +87,12 @@ fn pair(
         sum.pairs.fetch_add(1, Ordering::SeqCst);
         judge::at_most_once(book, |host, path| state.text(host, path))?;
         let last = state.run(&["resume", "--yes"], None);
-        // Killed after its very last record the run is over, and says so.
-        if !last.status.success() && !said(&last).contains("there is no run to resume") {
+        if !last.status.success() && !is_over(&last) {
             return Err(said(&last));
         }
     } else {
         sum.unkilled.fetch_add(1, Ordering::SeqCst);
-        if !resumed.status.success() {
+        if !resumed.status.success() && !is_over(&resumed) {
             return Err(said(&resumed));
         }
     }
@@ -113,6 +112,11 @@ fn pair(
     judge::end(book, &state.history(&id)?, |host, path| {
         sim::hosts::text_of(&world, host, path)
     })
+}
+
+/// Killed after its very last record, by the first crash or the second, a run is over, and says so.
+fn is_over(resumed: &std::process::Output) -> bool {
+    said(resumed).contains("there is no run to resume")
 }
 
 /// At least `wanted` pairs, over `books` books, both sides of every record of their first run.

@@ -9,6 +9,8 @@
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
+/// Size of a page of our databases: SQLite's default, which they are made with.
+const PAGE: usize = 4096;
 /// The lowest bit says which end of a word the checksums take first.
 const MAGIC: u32 = 0x377f_0682;
 
@@ -23,9 +25,12 @@ pub(super) struct LogDamage {
 /// Says what is wrong if the log proves that confirmed frames are damaged.
 pub(super) fn found(log: &[u8]) -> Option<LogDamage> {
     let header = log.get(..HEADER)?;
-    if log.len() < HEADER + FRAME_HEADER || header.iter().all(|byte| *byte == 0) {
+    if log.len() < HEADER + FRAME_HEADER {
         // Its first sync never came: nothing in it was confirmed.
         return None;
+    }
+    if header.iter().all(|byte| *byte == 0) {
+        return without_header(&log[HEADER..]);
     }
     let Some(shape) = Shape::read(header) else {
         return Some(LogDamage {
@@ -54,6 +59,20 @@ pub(super) fn found(log: &[u8]) -> Option<LogDamage> {
             whole + 1
         ),
         transactions: 1 + later.saturating_sub(1),
+    })
+}
+
+/// A log that begins with zeros: either its first sync never came, or its beginning is gone. The second transaction is
+/// written only after the first was synced, and the header with it.
+fn without_header(frames: &[u8]) -> Option<LogDamage> {
+    let ends = frames
+        .chunks_exact(FRAME_HEADER + PAGE)
+        .filter(|frame| word(frame, 4) != 0 && frame[8..16] != [0; 8])
+        .count() as u64;
+    (ends > 1).then(|| LogDamage {
+        what: "the beginning of its write-ahead log is gone, though later frames follow".to_owned(),
+        // The last one may be torn, and then nobody was told of it.
+        transactions: ends - 1,
     })
 }
 

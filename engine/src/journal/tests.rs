@@ -313,6 +313,41 @@ fn a_flipped_bit_in_the_log_loses_nothing_unseen() {
 }
 
 #[test]
+fn a_log_whose_beginning_is_gone_is_not_one_that_never_began() {
+    let (_temp, directory) = temp();
+    let journal = Journal::create(&directory, none()).unwrap();
+    journal.commit(started()).unwrap();
+    journal.commit(session(1)).unwrap();
+    journal
+        .commit(Record::Intent(Box::new(intent(1, 1))))
+        .unwrap();
+    let path = directory.path();
+    let (database, log) = (path.join("journal.db"), path.join("journal.db-wal"));
+    let files = [&database, &log].map(|file| std::fs::read(file).unwrap());
+    drop(journal);
+    let lay = |log_content: &[u8]| {
+        std::fs::write(&database, &files[0]).unwrap();
+        std::fs::write(&log, log_content).unwrap();
+        // Both copies fail: else the mirror shows what is missing.
+        std::fs::write(path.join("journal.jsonl"), "").unwrap();
+    };
+    let mut gone = files[1].clone();
+    gone[..512].fill(0);
+    lay(&gone);
+    let error = verify(&directory).unwrap_err().to_string();
+    assert!(
+        error.contains("the beginning of its write-ahead log is gone"),
+        "{error}"
+    );
+    // A file made long before anything was written into it.
+    lay(&vec![0; files[1].len()]);
+    assert!(matches!(
+        verify(&directory),
+        Err(JournalError::NeverStarted(_))
+    ));
+}
+
+#[test]
 fn a_crash_leaves_exactly_the_transactions_before_it() {
     for (point, survivors) in [
         ("1", 1),
