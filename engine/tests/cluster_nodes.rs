@@ -209,6 +209,19 @@ fn running(trial: &Trial, more: &[&str]) -> Child {
         .unwrap()
 }
 
+/// Waits until a run has come to where the test holds it; one that ended before says why.
+fn held_up(mut child: Child, reached: &Path) -> Child {
+    let mut ended = false;
+    wait_for("the run is in the middle of a command", || {
+        ended = child.try_wait().unwrap().is_some();
+        ended || reached.exists()
+    });
+    if ended {
+        panic!("{}", said(&child.wait_with_output().unwrap()));
+    }
+    child
+}
+
 fn ends_well(child: Child) {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
@@ -229,8 +242,7 @@ fn under(name: &str, trouble: impl FnOnce(&Cluster)) {
     let cluster = Cluster::there();
     let trial = Trial::new(&cluster, name);
     let (script, reached, go_on) = held(&trial);
-    let child = running(&trial, &["-e", &script]);
-    wait_for("the run is in the middle of a command", || reached.exists());
+    let child = held_up(running(&trial, &["-e", &script]), &reached);
     trouble(&cluster);
     std::fs::write(&go_on, "").unwrap();
     ends_well(child);
@@ -253,8 +265,7 @@ fn a_command_ends_while_the_api_server_is_away() {
     let cluster = Cluster::there();
     let trial = Trial::new(&cluster, "api-away");
     let (script, reached, go_on) = held(&trial);
-    let child = running(&trial, &["-e", &script]);
-    wait_for("the run is in the middle of a command", || reached.exists());
+    let child = held_up(running(&trial, &["-e", &script]), &reached);
     cluster.does(&["kill-apiserver"]);
     std::fs::write(&go_on, "").unwrap();
     cluster.does(&["start-apiserver"]);

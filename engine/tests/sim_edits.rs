@@ -163,7 +163,14 @@ fn traces(
         })
         .map(|(host, operation)| {
             let path = format!("{EFFECTS}/{}", operation.name);
-            let times = text(host, &path).map_or(0, |text| text.lines().count());
+            // Each time it writes its name and a value, which after an edit may have several lines.
+            let begins = format!("{} ", operation.name);
+            let wrote = |text: String| {
+                text.lines()
+                    .filter(|line| line.starts_with(&begins))
+                    .count()
+            };
+            let times = text(host, &path).map_or(0, wrote);
             ((host.to_owned(), operation.name.clone()), times)
         })
         .collect()

@@ -151,12 +151,7 @@ struct Recorded {
 
 impl Notebook for Recorded {
     fn about_to_make(&self, what: &Temporary) -> Result<(), TransportError> {
-        if self
-            .ledger
-            .history()
-            .temporaries()
-            .contains_key(&what.object)
-        {
+        if self.remembers(&what.object) {
             return Ok(());
         }
         let record = Record::Temporary {
@@ -180,6 +175,10 @@ impl Notebook for Recorded {
         // Where it cannot be written, `gc` looks for the object once more and does not find it.
         let _ = self.ledger.commit(record);
     }
+
+    fn remembers(&self, what: &ObjectRef) -> bool {
+        self.ledger.history().temporaries().contains_key(what)
+    }
 }
 
 /// Only says so.
@@ -192,4 +191,8 @@ impl Notebook for Announced {
     }
 
     fn gone(&self, _: &ObjectRef) {}
+
+    fn remembers(&self, _: &ObjectRef) -> bool {
+        false
+    }
 }

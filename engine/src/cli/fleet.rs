@@ -13,7 +13,7 @@ use crate::transport::kube::{
 };
 use crate::transport::{
     ActingFleet, Actor, Clock, ClusterActor, ClusterObserver, HostAccess, HostFleet, Observer,
-    ObservingFleet, Route, SystemClock, TransportError,
+    ObservingFleet, Route, SystemClock, Temporary, TransportError,
 };
 
 /// How the cluster's API is reached, and what is made there for a time.
@@ -272,26 +272,59 @@ impl RealActing {
         let cluster = self.connected()?;
         let mut door = lock(&self.lease);
         if let Door::Unasked = *door {
-            let context = &self.parts.context;
-            let holder = LeaseHolder {
-                run: context.run.clone(),
-                owner: context.owner.clone(),
-            };
-            let namespace = self.parts.access.namespace();
-            let taken =
-                ClusterLease::take(cluster.clone(), namespace, holder, context.lease_hook());
-            *door = Door::Passed(match taken {
-                Ok(lease) => Some(lease),
-                Err(TransportError::Refused { why, .. }) if why.contains("is forbidden") => {
-                    context.left(vec![format!(
-                        "nothing keeps a second operator out: the Lease {namespace}/runbook cannot be written ({why})"
-                    )]);
-                    None
-                }
-                Err(error) => return Err(error),
-            });
+            *door = Door::Passed(self.lease_of(&cluster)?);
         }
         Ok(cluster)
+    }
+
+    fn holder(&self) -> LeaseHolder {
+        let context = &self.parts.context;
+        LeaseHolder {
+            run: context.run.clone(),
+            owner: context.owner.clone(),
+        }
+    }
+
+    /// Takes the lease; none for want of permission.
+    fn lease_of(&self, cluster: &Arc<KubeCluster>) -> Result<Option<ClusterLease>, TransportError> {
+        let context = &self.parts.context;
+        let namespace = self.parts.access.namespace();
+        context.notebook.about_to_make(&Temporary {
+            object: ClusterLease::object(namespace),
+            what: "keeps other operators out".into(),
+        })?;
+        match ClusterLease::take(
+            cluster.clone(),
+            namespace,
+            self.holder(),
+            context.lease_hook(),
+        ) {
+            Ok(lease) => Ok(Some(lease)),
+            Err(TransportError::Refused { why, .. }) if why.contains("is forbidden") => {
+                context.left(vec![format!(
+                    "nothing keeps a second operator out: the Lease {namespace}/runbook cannot be written ({why})"
+                )]);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the lease back; also one that a session left when it died, behind whose last change this one only replayed.
+    fn leave(&self) {
+        let notebook = &self.parts.context.notebook;
+        let object = ClusterLease::object(self.parts.access.namespace());
+        let door = std::mem::replace(&mut *lock(&self.lease), Door::Unasked);
+        match door {
+            Door::Passed(Some(lease)) => lease.release(),
+            _ if !notebook.remembers(&object) => return,
+            _ => match self.connected() {
+                Ok(cluster) => ClusterLease::give_back(&cluster, &object, &self.holder()),
+                // `gc` comes back to it.
+                Err(_) => return,
+            },
+        }
+        notebook.gone(&object);
     }
 
     fn helpers(&self) -> Result<Arc<HelperPods>, TransportError> {
@@ -357,10 +390,7 @@ impl ActingFleet for RealActing {
         if let Some(helpers) = self.helpers.get() {
             self.parts.context.left(helpers.remove_all());
         }
-        let door = std::mem::replace(&mut *lock(&self.lease), Door::Unasked);
-        if let Door::Passed(Some(lease)) = door {
-            lease.release();
-        }
+        self.leave();
         self.parts.hosts.close();
     }
 }

@@ -103,6 +103,8 @@ pub(super) struct Patience {
     since: Timestamp,
     pause: Duration,
     unauthorized_since: Option<Timestamp>,
+    /// Whether the server has said that it is ready, after it had forbidden something.
+    was_ready: bool,
     /// Whether it was told that this call waits.
     waiting: bool,
 }
@@ -147,6 +149,7 @@ impl Exchange {
             since: self.clock.now(),
             pause: FIRST_PAUSE,
             unauthorized_since: None,
+            was_ready: false,
             waiting: false,
         }
     }
@@ -180,8 +183,13 @@ impl Exchange {
                 Ok(Err(trouble)) => trouble,
                 Err(_) => Trouble::silence(TRY.as_secs()),
             };
-            if trouble.code() == FORBIDDEN && self.is_starting() {
-                trouble.fate = Fate::NotNow;
+            if trouble.code() == FORBIDDEN {
+                if self.is_starting() {
+                    trouble.fate = Fate::NotNow;
+                } else if !std::mem::replace(&mut patience.was_ready, true) {
+                    // It may have become ready between its no and this question.
+                    continue;
+                }
             }
             if let Err(stop) = self.judge(patience, repeat, &trouble) {
                 if trouble.status.is_some() && !trouble.is_of_the_node() {

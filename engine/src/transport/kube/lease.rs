@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::helper::RUN_LABEL;
 use super::refused;
 use super::writer::KubeCluster;
 use crate::model::ObjectRef;
@@ -73,6 +74,16 @@ pub struct ClusterLease {
 }
 
 impl ClusterLease {
+    /// The lease of a cluster whose helper pods are in this namespace.
+    pub fn object(namespace: &str) -> ObjectRef {
+        ObjectRef {
+            api_version: "coordination.k8s.io/v1".into(),
+            kind: "Lease".into(),
+            namespace: Some(namespace.to_owned()),
+            name: "runbook".into(),
+        }
+    }
+
     /// Takes the lease `runbook` of a namespace.
     ///
     /// # Errors
@@ -83,12 +94,7 @@ impl ClusterLease {
         holder: LeaseHolder,
         hook: LeaseHook,
     ) -> Result<Self, TransportError> {
-        let object = ObjectRef {
-            api_version: "coordination.k8s.io/v1".into(),
-            kind: "Lease".into(),
-            namespace: Some(namespace.to_owned()),
-            name: "runbook".into(),
-        };
+        let object = Self::object(namespace);
         let version = taken(&cluster, &object, &holder, &hook)?;
         let stop = Arc::new(AtomicBool::new(false));
         let renewer = {
@@ -115,12 +121,17 @@ impl ClusterLease {
     /// Gives it back.
     pub fn release(mut self) {
         self.stop();
-        let cluster = self.cluster.for_cleanup(CLEANUP);
+        Self::give_back(&self.cluster, &self.object, &self.holder);
+    }
+
+    /// Gives back what a session of the same run left when it died.
+    pub fn give_back(cluster: &KubeCluster, object: &ObjectRef, holder: &LeaseHolder) {
+        let cluster = cluster.for_cleanup(CLEANUP);
         // What cannot be given back runs out by itself.
-        if let Ok(Some(found)) = cluster.get(&self.object)
-            && self.holder.is(holder_of(&found))
+        if let Ok(Some(found)) = cluster.get(object)
+            && holder.is(holder_of(&found))
         {
-            let _ = cluster.delete(&self.object, text(&found["metadata"]["uid"]));
+            let _ = cluster.delete(object, text(&found["metadata"]["uid"]));
         }
     }
 
@@ -239,21 +250,24 @@ fn fresh(object: &ObjectRef, holder: &LeaseHolder, now: Timestamp) -> Json {
     let mut lease = ours(holder, now);
     lease["apiVersion"] = object.api_version.clone().into();
     lease["kind"] = object.kind.clone().into();
-    lease["metadata"] = json!({
-        "name": object.name,
-        "namespace": object.namespace,
-        "labels": { "app.kubernetes.io/managed-by": super::helper::MANAGED_BY },
-    });
+    lease["metadata"]["name"] = object.name.clone().into();
+    lease["metadata"]["namespace"] = json!(object.namespace);
     lease
 }
 
 fn ours(holder: &LeaseHolder, now: Timestamp) -> Json {
-    json!({ "spec": {
-        "holderIdentity": holder.identity(),
-        "leaseDurationSeconds": DURATION.as_secs(),
-        "acquireTime": micro(now),
-        "renewTime": micro(now),
-    }})
+    json!({
+        "metadata": { "labels": {
+            "app.kubernetes.io/managed-by": super::helper::MANAGED_BY,
+            RUN_LABEL: holder.run,
+        }},
+        "spec": {
+            "holderIdentity": holder.identity(),
+            "leaseDurationSeconds": DURATION.as_secs(),
+            "acquireTime": micro(now),
+            "renewTime": micro(now),
+        },
+    })
 }
 
 /// `MicroTime` of the API: exactly six digits after the second.

@@ -70,6 +70,8 @@ pub trait Notebook: Send + Sync {
     fn about_to_make(&self, what: &Temporary) -> Result<(), TransportError>;
     /// It is gone.
     fn gone(&self, what: &ObjectRef);
+    /// Whether it was made, perhaps by an earlier session, and is not known to be gone.
+    fn remembers(&self, what: &ObjectRef) -> bool;
 }
 
 /// The helper pods of one run.

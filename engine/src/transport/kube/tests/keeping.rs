@@ -78,6 +78,10 @@ impl Notebook for Notes {
         Ok(())
     }
 
+    fn remembers(&self, _: &ObjectRef) -> bool {
+        false
+    }
+
     fn gone(&self, what: &ObjectRef) {
         self.0.lock().unwrap().push(format!("-{}", what.name));
     }
