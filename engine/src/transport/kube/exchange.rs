@@ -2,7 +2,7 @@
 //! may just have asked it to.
 
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +27,8 @@ const FORBIDDEN: u16 = 403;
 const READY_TRY: Duration = Duration::from_secs(10);
 /// How long credentials may be refused before they count as wrong.
 const UNAUTHORIZED: Duration = Duration::from_secs(30);
+/// How long an API server that was away may forbid what the roles allow, and how long that it was away counts.
+const ROLES: Duration = Duration::from_secs(30);
 /// The first pause between two tries; each further one is twice as long, up to `LONGEST_PAUSE`.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -96,6 +98,8 @@ pub(super) struct Exchange {
     pub hook: RetryHook,
     pub patience: Duration,
     pub cancel: Cancel,
+    /// Shared by all that use this client.
+    away: Arc<Mutex<Option<Timestamp>>>,
 }
 
 /// One call's tries.
@@ -103,6 +107,7 @@ pub(super) struct Patience {
     since: Timestamp,
     pause: Duration,
     unauthorized_since: Option<Timestamp>,
+    forbidden_since: Option<Timestamp>,
     /// Whether the server has said that it is ready, after it had forbidden something.
     was_ready: bool,
     /// Whether it was told that this call waits.
@@ -118,6 +123,7 @@ impl Exchange {
             hook: Arc::new(|away| tracing::info!("{away}")),
             patience: PATIENCE,
             cancel: Cancel::default(),
+            away: Arc::default(),
         }
     }
 
@@ -140,6 +146,7 @@ impl Exchange {
             hook: self.hook.clone(),
             patience,
             cancel: self.cancel.clone(),
+            away: self.away.clone(),
         }
     }
 
@@ -149,6 +156,7 @@ impl Exchange {
             since: self.clock.now(),
             pause: FIRST_PAUSE,
             unauthorized_since: None,
+            forbidden_since: None,
             was_ready: false,
             waiting: false,
         }
@@ -184,12 +192,14 @@ impl Exchange {
                 Err(_) => Trouble::silence(TRY.as_secs()),
             };
             if trouble.code() == FORBIDDEN {
-                if self.is_starting() {
+                if self.was_just_away(patience) || self.is_starting() {
                     trouble.fate = Fate::NotNow;
                 } else if !std::mem::replace(&mut patience.was_ready, true) {
                     // It may have become ready between its no and this question.
                     continue;
                 }
+            } else if !matches!(trouble.fate, Fate::Refused | Fate::Misconfigured) {
+                *self.away() = Some(self.clock.now());
             }
             if let Err(stop) = self.judge(patience, repeat, &trouble) {
                 if trouble.status.is_some() && !trouble.is_of_the_node() {
@@ -209,6 +219,20 @@ impl Exchange {
                 waited: elapsed(patience.since, self.clock.now()),
             });
         }
+    }
+
+    /// Whether a no may still come from an API server that does not know the roles: it was away a moment ago, for this
+    /// call or another. It says that it is ready a little before it has read every binding.
+    fn was_just_away(&self, patience: &mut Patience) -> bool {
+        let now = self.clock.now();
+        let since = *patience.forbidden_since.get_or_insert(now);
+        let recent = |away: Timestamp| elapsed(away, since) < ROLES;
+        elapsed(since, now) < ROLES && self.away().is_some_and(recent)
+    }
+
+    /// When the API server was last seen to be away.
+    fn away(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the API server is not ready yet. Until it has read the roles it forbids what they allow; `/readyz` may be

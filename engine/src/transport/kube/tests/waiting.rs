@@ -141,6 +141,31 @@ fn a_no_that_is_older_than_the_roles_is_asked_again() {
 }
 
 #[test]
+fn a_no_right_after_a_restart_is_not_believed_for_a_while() {
+    // It says that it is ready before it has read the bindings.
+    let bench = Bench::with(|number, request| match (request.uri().path(), number) {
+        ("/readyz", _) => Accident::Answer(200, json!("ok")),
+        (_, 1) => Accident::Answer(503, json!("no server")),
+        (_, 2..=5) => Accident::Answer(403, status(403, "Forbidden", "not allowed")),
+        _ => Accident::None,
+    });
+    bench.put_map("m");
+    assert!(bench.cluster.get(&map()).unwrap().is_some());
+    // But it is, if it stays so.
+    let bench = Bench::with(|number, request| match (request.uri().path(), number) {
+        ("/readyz", _) => Accident::Answer(200, json!("ok")),
+        (_, 1) => Accident::Answer(503, json!("no server")),
+        _ => Accident::Answer(403, status(403, "Forbidden", "not allowed")),
+    });
+    let before = bench.clock.now();
+    assert!(matches!(
+        bench.cluster.get(&map()).unwrap_err(),
+        TransportError::Refused { .. }
+    ));
+    assert!(bench.clock.now().duration_since(before).as_secs() < 60);
+}
+
+#[test]
 fn a_busy_server_is_asked_again_when_it_says() {
     let bench = Bench::with(|number, _| match number {
         1 => {
