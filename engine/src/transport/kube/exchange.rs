@@ -192,14 +192,17 @@ impl Exchange {
                 Err(_) => Trouble::silence(TRY.as_secs()),
             };
             if trouble.code() == FORBIDDEN {
-                if self.was_just_away(patience) || self.is_starting() {
+                if self.was_just_away(patience) {
                     trouble.fate = Fate::NotNow;
+                } else if self.is_starting() {
+                    trouble.fate = Fate::NotNow;
+                    self.is_away();
                 } else if !std::mem::replace(&mut patience.was_ready, true) {
                     // It may have become ready between its no and this question.
                     continue;
                 }
             } else if !matches!(trouble.fate, Fate::Refused | Fate::Misconfigured) {
-                *self.away() = Some(self.clock.now());
+                self.is_away();
             }
             if let Err(stop) = self.judge(patience, repeat, &trouble) {
                 if trouble.status.is_some() && !trouble.is_of_the_node() {
@@ -228,6 +231,11 @@ impl Exchange {
         let since = *patience.forbidden_since.get_or_insert(now);
         let recent = |away: Timestamp| elapsed(away, since) < ROLES;
         elapsed(since, now) < ROLES && self.away().is_some_and(recent)
+    }
+
+    /// Notes that the API server is away: a request, or a stream that it carries, has ended in that way.
+    pub fn is_away(&self) {
+        *self.away() = Some(self.clock.now());
     }
 
     /// When the API server was last seen to be away.
