@@ -268,10 +268,12 @@ impl Database {
 
     /// An error while reading: that SQLite finds the file damaged is a finding, not a failure of the call.
     pub(super) fn unreadable(&self, error: rusqlite::Error) -> JournalError {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TooBig, Unknown};
+        // `Unknown` is SQLITE_ERROR: the questions are always the same, so that only a table or a column that is gone
+        // makes one wrong. A cell that says that it is longer than anything can be is `TooBig`.
         let damaged = matches!(
             error.sqlite_error_code(),
-            Some(DatabaseCorrupt | NotADatabase)
+            Some(DatabaseCorrupt | NotADatabase | TooBig | Unknown)
         );
         let undecodable = error.sqlite_error_code().is_none();
         if damaged || undecodable {

@@ -98,4 +98,25 @@ mod tests {
         journal.store_blob(b"one more");
         journal.flush().unwrap();
     }
+
+    #[test]
+    fn a_database_that_lost_its_tables_is_damaged_and_restored_from_the_copy() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = directory(&temp);
+        let records = closed(&directory);
+        rusqlite::Connection::open(directory.path().join("journal.db"))
+            .unwrap()
+            .execute_batch("DROP TABLE record; DROP TABLE blob;")
+            .unwrap();
+        assert!(matches!(
+            verify(&directory),
+            Err(JournalError::Corrupt { .. })
+        ));
+        assert!(matches!(
+            repair(&directory, "ann@desk"),
+            Ok(Repair::Restored { .. })
+        ));
+        let (_, found) = Journal::open(&directory, none()).unwrap();
+        assert_eq!(found[..records.len()], records);
+    }
 }
