@@ -212,8 +212,9 @@ fn torn_states(states: usize) {
     ]
     .map(|counter| counter.load(Ordering::SeqCst));
     println!(
-        "{states} torn states: {whole} whole, {shorter} a true beginning (no copy has more), {refused} refused; \
-         of these {restored} repaired in full, {cut} cut to what is proven, {hopeless} without a provable record"
+        "{} torn states: {whole} whole, {shorter} a true beginning (no copy has more), {refused} refused; \
+         of these {restored} repaired in full, {cut} cut to what is proven, {hopeless} without a provable record",
+        states - first
     );
     assert!(whole > 0 && refused > 0 && restored > 0 && cut > 0);
 }
