@@ -81,11 +81,25 @@ impl Slow {
         self.session(&["run", "slow.rhai", "-i", "hosts.yaml", "-o", "json"])
     }
 
-    /// The engine and its connection die; the command does not.
-    fn die(&self, mut session: Session) {
+    /// The engine and its connection die; the command does not. Dies when it has noted that this many bytes were shown:
+    /// a moment earlier, they would be shown once more.
+    fn die(&self, mut session: Session, shown: u64) {
+        let begin = Instant::now();
+        while self.noted() != Some(shown) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "never noted");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         session.child.kill().unwrap();
         session.child.wait().unwrap();
         self.sshd.drop_connections();
+    }
+
+    /// How many bytes of standard output the newest run has noted as shown.
+    fn noted(&self) -> Option<u64> {
+        let names = notes(&self.bench);
+        let run = self.bench.state().join("runs").join(self.bench.newest());
+        let text = std::fs::read_to_string(run.join(names.first()?)).ok()?;
+        text.split_whitespace().next()?.parse().ok()
     }
 
     /// It ran once, and all that it said is in its value.
@@ -96,6 +110,9 @@ impl Slow {
         assert_eq!(notes(&self.bench), [""; 0], "notes of what is over");
     }
 }
+
+/// Bytes of the first line, and of the second.
+const ONE: u64 = "one\n".len() as u64;
 
 /// The notes of how much was shown, beside the newest run's journal.
 fn notes(bench: &Bench) -> Vec<String> {
@@ -182,11 +199,11 @@ fn a_later_session_goes_on_with_the_output_where_the_former_stopped() {
     let Some(slow) = Slow::new() else { return };
     let mut first = slow.run();
     first.until("one\n");
-    slow.die(first);
+    slow.die(first, ONE);
     let mut second = slow.session(&["resume", "-o", "json"]);
     slow.go(1);
     second.until("two\n");
-    slow.die(second);
+    slow.die(second, 2 * ONE);
     slow.go(2);
     let third = slow.session(&["resume", "-o", "json"]).ends(0);
     // The line that had been cut is shown whole.
@@ -203,7 +220,7 @@ fn a_later_session_says_so_in_words() {
     let Some(slow) = Slow::new() else { return };
     let mut first = slow.run();
     first.until("one\n");
-    slow.die(first);
+    slow.die(first, ONE);
     let mut second = slow.session(&["resume", "-v"]);
     let mut told = String::new();
     let mut stderr = BufReader::new(second.child.stderr.take().unwrap());
@@ -231,7 +248,7 @@ fn what_a_command_said_when_nobody_listened_is_shown_later() {
     let Some(slow) = Slow::new() else { return };
     let mut first = slow.run();
     first.until("one\n");
-    slow.die(first);
+    slow.die(first, ONE);
     slow.go(1);
     slow.go(2);
     // Whether it still runs when it is asked makes no difference.
@@ -245,7 +262,7 @@ fn a_note_that_is_lost_costs_a_second_look_only() {
     let Some(slow) = Slow::new() else { return };
     let mut first = slow.run();
     first.until("one\n");
-    slow.die(first);
+    slow.die(first, ONE);
     let [note] = &notes(&slow.bench)[..] else {
         panic!("{:?}", notes(&slow.bench));
     };
