@@ -205,3 +205,37 @@ fn killed_at_any_record_each_word_takes_effect_once() {
         }
     }
 }
+
+#[test]
+#[ignore = "needs the test cluster: .ci/cluster"]
+fn gc_gives_back_a_dead_runs_lease_and_leaves_that_of_another_alone() {
+    let cluster = Cluster::there();
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/runbook";
+    for taken_over in [false, true] {
+        let bench = Bench::new();
+        let namespace = prepare(&cluster, "gc-lease");
+        let access = cluster.operator(&bench, &namespace);
+        let book = bench.write("words.rhai", WORDS);
+        let parameter = format!("ns={namespace}");
+        let mut run = bench.command(&arguments(&book, &access, &parameter));
+        let killed = run.env("RUNBOOK_CRASH_AT", "18").output().unwrap();
+        assert_eq!(killed.status.code(), None, "{}", bench::said(&killed));
+        assert!(cluster.has(lease), "killed before the lease was taken");
+        if taken_over {
+            let other = json!({
+                "metadata": {"labels": {"runbook.dev/run": "20260101-000000-others"}},
+                "spec": {"holderIdentity": "run 20260101-000000-others by bob@desk"},
+            });
+            cluster.api("PATCH", lease, Some(&other));
+        }
+        let said = bench.exits(0, &["gc"]);
+        assert_eq!(said.contains("gave back"), !taken_over, "{said}");
+        assert_eq!(cluster.has(lease), taken_over, "{said}");
+        // It is nobody's business any more.
+        let again = bench.exits(0, &["gc"]);
+        assert!(again.contains("nothing is left behind"), "{again}");
+        if taken_over {
+            cluster.does(&["api", "DELETE", lease]);
+        }
+    }
+}

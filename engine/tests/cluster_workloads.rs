@@ -1,10 +1,12 @@
 //! The words for what runs in a cluster, against a real API server, controllers, scheduler and kubelets: planned, run,
-//! undone.
+//! undone, and killed in between.
 
 #[path = "support/bench.rs"]
 mod bench;
 #[path = "support/cluster.rs"]
 mod cluster;
+
+use std::path::Path;
 
 use bench::Bench;
 use cluster::{Cluster, wait_for};
@@ -58,10 +60,13 @@ step "Evict" {
     kube.evict(ns, "guest", #{ uid: guest.metadata.uid });
     kube.wait("pods", ns, "guest", "deleted", #{ timeout: "2m" });
 }
+step "Verify" {
+    expect("how often the command ran", pod(ns, "talker").read("/tmp/here"), "first\nonce\n");
+}
 "#;
 
-fn prepare(cluster: &Cluster) -> String {
-    let namespace = cluster.namespace("workloads");
+fn prepare(cluster: &Cluster, name: &str) -> String {
+    let namespace = cluster.namespace(name);
     let node = cluster.nodes().remove(0);
     let talk = "echo first > /tmp/here; echo first; echo second; exec sleep 3600";
     cluster.pod(&namespace, "talker", &node, talk);
@@ -82,24 +87,29 @@ fn pods(cluster: &Cluster, namespace: &str) -> Vec<String> {
         .collect()
 }
 
+fn arguments<'a>(book: &'a Path, access: &'a Path, parameter: &'a str) -> [&'a str; 7] {
+    let (book, access) = (book.to_str().unwrap(), access.to_str().unwrap());
+    [
+        "run",
+        book,
+        "--kubeconfig",
+        access,
+        "-e",
+        parameter,
+        "--yes",
+    ]
+}
+
 #[test]
 #[ignore = "needs the test cluster: .ci/cluster"]
 fn what_runs_is_planned_without_a_write_then_changed_and_put_back() {
     let cluster = Cluster::there();
     let bench = Bench::new();
-    let namespace = prepare(&cluster);
+    let namespace = prepare(&cluster, "workloads");
     let access = cluster.operator(&bench, &namespace);
     let book = bench.write("workloads.rhai", BOOK);
     let parameter = format!("ns={namespace}");
-    let run = [
-        "run",
-        book.to_str().unwrap(),
-        "--kubeconfig",
-        access.to_str().unwrap(),
-        "-e",
-        &parameter,
-        "--yes",
-    ];
+    let run = arguments(&book, &access, &parameter);
 
     let plan = bench.exits(0, &[&run[..], &["--dry-run", "--diff"]].concat());
     for change in ["front", "guest", "echo once"] {
@@ -127,11 +137,55 @@ fn what_runs_is_planned_without_a_write_then_changed_and_put_back() {
         "{now:?}"
     );
 
-    // What ran in pods, was restarted or evicted cannot be put back, and undo says so.
-    let undo = bench
-        .command(&["undo", &bench.newest(), "--yes"])
-        .output()
-        .unwrap();
-    let text = bench::said(&undo);
-    assert!(text.contains("cannot be restarted back"), "{text}");
+    let undone = bench.exits(0, &["undo", &bench.newest(), "--yes"]);
+    for left in ["cannot be restarted back", "a command without `undo:`"] {
+        assert!(undone.contains(left), "{left} is not said:\n{undone}");
+    }
+    assert!(!cluster.has(&front), "the deployment is still there");
+    assert!(
+        cluster.has(&format!("/api/v1/namespaces/{namespace}/pods/guest")),
+        "the evicted pod is not back"
+    );
+}
+
+/// What took effect, with one name for the pods that are called after their operation.
+fn effects(cluster: &Cluster, namespace: &str) -> Vec<String> {
+    let named = regex::Regex::new("runbook-[0-9a-f]{16}").unwrap();
+    let all = cluster.effects(namespace, "operator").into_iter();
+    all.map(|effect| named.replace_all(&effect, "ONCE").into_owned())
+        .collect()
+}
+
+#[test]
+#[ignore = "needs the test cluster: .ci/cluster"]
+fn killed_at_any_record_what_runs_is_changed_once() {
+    let cluster = Cluster::there();
+    let mut wanted = Vec::new();
+    // Without a kill first: that is what each killed run must come to.
+    for point in (0..).step_by(6) {
+        let bench = Bench::new();
+        let namespace = prepare(&cluster, &format!("workload-kills-{point}"));
+        let access = cluster.operator(&bench, &namespace);
+        let book = bench.write("workloads.rhai", BOOK);
+        let parameter = format!("ns={namespace}");
+        let mut run = bench.command(&arguments(&book, &access, &parameter));
+        if point > 0 {
+            run.env("RUNBOOK_CRASH_AT", point.to_string());
+        }
+        let finished = run.output().unwrap().status.code() == Some(0);
+        if !finished {
+            bench.exits(0, &["resume", "--yes"]);
+        }
+        let came_to = effects(&cluster, &namespace);
+        if point == 0 {
+            assert!(finished && came_to.len() >= 6, "{came_to:#?}");
+            wanted = came_to;
+            continue;
+        }
+        assert_eq!(came_to, wanted, "killed at record {point}");
+        if finished {
+            assert!(point > 24, "no more than {point} records");
+            return;
+        }
+    }
 }

@@ -291,7 +291,7 @@ impl RealActing {
         let namespace = self.parts.access.namespace();
         context.notebook.about_to_make(&Temporary {
             object: ClusterLease::object(namespace),
-            what: "keeps other operators out".into(),
+            what: "guard against a second operator".into(),
         })?;
         match ClusterLease::take(
             cluster.clone(),

@@ -97,11 +97,12 @@ fn of_run(
     let secrets = Arc::new(Secrets::new());
     let (journal, known) = Journal::open_history(&state.run(run), secrets.clone())?;
     let ground = Ground::survey(place(&journal, known.header())?, labs(global)?)?;
-    let temporaries: Vec<(ObjectRef, String)> = known
+    // The Lease is given back as a session gives it back, when its fleet is closed: only if it is still this run's.
+    let (leases, pods): (Vec<_>, Vec<_>) = known
         .temporaries()
         .iter()
         .map(|(object, what)| (object.clone(), what.clone()))
-        .collect();
+        .partition(|(object, _)| object.kind == "Lease");
     let ledger = Arc::new(Ledger::new(journal, known, secrets.clone()));
     let announcer = Announcer::new(Arc::new(Fanout(Vec::new())), secrets);
     let context = RunContext::recorded(&ledger, &announcer, &Cancel::default());
@@ -110,23 +111,35 @@ fn of_run(
     if markers {
         forget_markers(&*fleet, &ledger, &announcer);
     }
-    let removed = remove_temporaries(&*fleet, temporaries, run, &ledger, found);
+    let removed = remove_pods(&*fleet, pods, run, &ledger, found);
+    for (object, what) in &leases {
+        if still_of(&*fleet, object, run)? {
+            found.say(format!("gave back {object}: {what}, of run {run}"));
+        }
+    }
     fleet.close();
     removed
 }
 
-fn remove_temporaries(
+/// Whether an object is there and carries the run's name.
+fn still_of(fleet: &dyn ActingFleet, object: &ObjectRef, run: &RunId) -> Result<bool, Problem> {
+    let cluster = fleet.cluster_observer().map_err(failed)?;
+    let now = cluster.get(object).map_err(failed)?;
+    Ok(now.is_some_and(|now| now["metadata"]["labels"][RUN_LABEL] == run.as_str()))
+}
+
+fn remove_pods(
     fleet: &dyn ActingFleet,
-    temporaries: Vec<(ObjectRef, String)>,
+    pods: Vec<(ObjectRef, String)>,
     run: &RunId,
     ledger: &Ledger,
     found: &mut Found,
 ) -> Result<(), Problem> {
-    if temporaries.is_empty() {
+    if pods.is_empty() {
         return Ok(());
     }
     let cluster = fleet.cluster_actor().map_err(failed)?;
-    for (object, what) in temporaries {
+    for (object, what) in pods {
         match removed(&*cluster, &object, run.as_str()) {
             Ok(was_there) => {
                 if was_there {

@@ -129,7 +129,7 @@ fn decoded(rows: Vec<Row>) -> Result<Window, JournalError> {
 pub(super) fn rows(database: &Database, places: Range<u64>) -> Result<Vec<Row>, JournalError> {
     let seq = places.start;
     let mut before: Option<Hash> = (seq == 1).then_some(ORIGIN);
-    let mut rows = Vec::with_capacity(places.clone().count());
+    let mut rows = Vec::with_capacity((places.end - seq) as usize);
     let from = seq.saturating_sub(1).max(1);
     database.each_row(from..=places.end - 1, |row| {
         if before.is_some_and(|hash| !row.follows(hash)) {

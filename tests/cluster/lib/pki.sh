@@ -63,8 +63,9 @@ make_certificates() {
 
 # api METHOD PATH [BODY]: one request as the administrator.
 api() {
-    local body=()
-    [ $# -lt 3 ] || body=(--data-binary "$3" -H "Content-Type: ${content_type:-application/json}")
+    local body=() type=application/json
+    [ "$1" != PATCH ] || type=application/merge-patch+json
+    [ $# -lt 3 ] || body=(--data-binary "$3" -H "Content-Type: ${content_type:-$type}")
     nsenter --net="$dir/net" -- curl --silent --show-error --fail-with-body --max-time 30 \
         --cacert "$dir/pki/ca.crt" --cert "$dir/pki/admin.crt" --key "$dir/pki/admin.key" \
         -X "$1" "${body[@]}" "https://$api_address:$api_port$2"

@@ -196,13 +196,13 @@ impl Exchange {
                     trouble.fate = Fate::NotNow;
                 } else if self.is_starting() {
                     trouble.fate = Fate::NotNow;
-                    self.is_away();
+                    self.note_absence();
                 } else if !std::mem::replace(&mut patience.was_ready, true) {
                     // It may have become ready between its no and this question.
                     continue;
                 }
             } else if !matches!(trouble.fate, Fate::Refused | Fate::Misconfigured) {
-                self.is_away();
+                self.note_absence();
             }
             if let Err(stop) = self.judge(patience, repeat, &trouble) {
                 if trouble.status.is_some() && !trouble.is_of_the_node() {
@@ -233,8 +233,8 @@ impl Exchange {
         elapsed(since, now) < ROLES && self.away().is_some_and(recent)
     }
 
-    /// Notes that the API server is away: a request, or a stream that it carries, has ended in that way.
-    pub fn is_away(&self) {
+    /// Notes that the API server is away now: a request, or a stream that it carries, has ended in that way.
+    pub fn note_absence(&self) {
         *self.away() = Some(self.clock.now());
     }
 

@@ -199,7 +199,7 @@ impl Exec {
 
     fn lost(&self, why: &str) -> TransportError {
         // A stream breaks off when the API server that carries it dies; the next one may not know the roles at first.
-        self.exchange.is_away();
+        self.exchange.note_absence();
         TransportError::Lost {
             target: self.target.clone(),
             why: why.to_owned(),
