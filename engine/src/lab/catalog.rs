@@ -19,7 +19,10 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "k3s-double-tunnel",
         text: include_str!("../../labs/k3s-double-tunnel/lab.yaml"),
-        behaviour: &[],
+        behaviour: &[(
+            "k3s.rhai",
+            include_str!("../../labs/k3s-double-tunnel/k3s.rhai"),
+        )],
     },
     BuiltIn {
         name: "k3s-double-tunnel-dual-stack",

@@ -8,7 +8,7 @@
 //! - [`world`]: the state, its beginning, its time
 //! - [`behaviour`]: what a lab's own Rhai texts teach it
 //! - [`network`]: links, routes, what becomes of a packet
-//! - [`k3s`], [`systemd`], [`cluster`]: what restarts, timers and controllers do
+//! - [`systemd`], [`cluster`]: what restarts, timers and controllers do; what k3s does, a lab's own text says
 //! - [`program`] and [`shell`]: the programs that commands find on a host or in a pod
 //! - [`words`]: how Rhai texts (behaviour of labs, tests) speak of it
 //! - [`fleet`]: the transport
@@ -23,7 +23,6 @@ mod error;
 mod facts;
 pub mod fleet;
 mod handle;
-pub mod k3s;
 pub mod network;
 pub mod program;
 pub mod shell;

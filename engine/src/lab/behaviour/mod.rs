@@ -26,6 +26,8 @@ pub enum Hook {
     Program(String),
     /// `on_restart "unit" |host| …`: whenever the unit starts.
     Starts(String),
+    /// `on_beginning "unit" |host| …`: what a unit has done that runs at the lab's beginning; as when it starts, if absent.
+    Beginning(String),
     /// `on_stop "unit" |host| …`.
     Stops(String),
     /// `on_reload "unit" |host| …`.
@@ -225,6 +227,19 @@ pub fn service(world: &mut World, host: &str, unit: &str, job: Job) -> Option<St
         Ok(value) if value.to_string() == "starting" => Started::Starting,
         Ok(_) => Started::Up,
     })
+}
+
+/// What a unit has done that runs at the lab's beginning; what it throws is an error of the lab.
+pub fn beginning(world: &mut World, host: &str, unit: &str) -> Result<(), String> {
+    let behaviour = world.behaviour.clone();
+    let name = unit.strip_suffix(".service").unwrap_or(unit);
+    let hooks = [Hook::Beginning(name.to_owned()), Hook::Starts(name.to_owned())];
+    let Some(hook) = hooks.into_iter().find(|hook| behaviour.knows(hook)) else {
+        return Ok(());
+    };
+    let place = Place::Host(host.to_owned());
+    let said = behaviour.call(&hook, world, &place, Access::Change, vec![]);
+    said.map_or(Ok(()), |said| said.map(|_| ()))
 }
 
 /// Something that was announced happens. What goes wrong in it is written to the host's log.

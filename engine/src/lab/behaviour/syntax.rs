@@ -19,9 +19,10 @@ impl Registered {
 
 type MakesHook = fn(String) -> Hook;
 
-const WORDS: [(&str, MakesHook); 5] = [
+const WORDS: [(&str, MakesHook); 6] = [
     ("program", Hook::Program),
     ("on_restart", Hook::Starts),
+    ("on_beginning", Hook::Beginning),
     ("on_stop", Hook::Stops),
     ("on_reload", Hook::Reloads),
     ("on_event", Hook::Event),

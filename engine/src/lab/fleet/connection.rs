@@ -9,7 +9,7 @@ use crate::lab::program::{Access, Outcome, Session};
 use crate::lab::world::{
     Entry, Happening, Kubelet, LaunchRecord, LaunchState, Millis, Place, Process, World,
 };
-use crate::lab::{Lab, k3s};
+use crate::lab::{Lab, world};
 use crate::model::{FileState, OperationId, Target, TargetPath};
 use crate::transport::{
     Actor, Cancel, Captured, Command, Completion, Exit, FILE_LIMIT, FileKind, FileStat, InFlight,
@@ -126,7 +126,7 @@ impl LabConnection {
     fn reboot(&self, world: &mut World) {
         world.lose_requests(self.name());
         if let Place::Host(name) = &self.place {
-            k3s::reboot(world, name);
+            world::reboot(world, name);
         }
     }
 

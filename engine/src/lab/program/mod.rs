@@ -105,7 +105,6 @@ static REGISTRY: &[Native] = &[
     native(&["ufw"], net::ufw),
     native(&["iptables-save"], net::iptables_save),
     native(&["openssl"], net::openssl),
-    native(&["k3s"], system::k3s),
     native(&["tailscale"], net::tailscale),
 ];
 

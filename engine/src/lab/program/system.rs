@@ -1,9 +1,7 @@
 //! Small programs about the system itself.
 
 use super::{Io, Ran, Session};
-use crate::lab::definition::Role;
-use crate::lab::k3s;
-use crate::lab::world::{Activity, Millis, Place};
+use crate::lab::world::{self, Millis, Place};
 
 /// `true`.
 pub fn succeed(_: &mut Session, _: &[String], _: &mut Io) -> Ran {
@@ -13,25 +11,6 @@ pub fn succeed(_: &mut Session, _: &[String], _: &mut Io) -> Ran {
 /// `false`.
 pub fn fail(_: &mut Session, _: &[String], _: &mut Io) -> Ran {
     Ok(1)
-}
-
-/// `k3s kubectl get --raw /readyz`: whether the API server of this very host answers.
-pub fn k3s(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
-    if args[1..] != ["kubectl", "get", "--raw", "/readyz"] {
-        return io.fail(1, "k3s: the lab knows `k3s kubectl get --raw /readyz`");
-    }
-    let answers = session.host().is_some_and(|host| {
-        let unit = host.units.get(host.role.unit());
-        host.role == Role::Server && unit.is_some_and(|unit| unit.activity == Activity::Active)
-    });
-    if !answers || session.world.api_down().is_some() {
-        return io.fail(
-            1,
-            "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?",
-        );
-    }
-    io.print("ok");
-    Ok(0)
 }
 
 /// A duration such as `5`, `0.5`, `5s`, `2m`, `5min`, `1h`, in milliseconds.
@@ -242,7 +221,7 @@ pub fn reboot(session: &mut Session, _: &[String], io: &mut Io) -> Ran {
         return io.fail(1, &format!("reboot: {why}"));
     }
     if let Place::Host(name) = session.place.clone() {
-        k3s::reboot(session.world, &name);
+        world::reboot(session.world, &name);
     }
     Ok(0)
 }

@@ -188,7 +188,7 @@ fn is_enabled(session: &Session, units: &[String], quiet: bool, io: &mut Io) -> 
     let mut status = 0;
     for name in units {
         let word = match unit(session.host(), name).map(|unit| &unit.kind) {
-            Some(UnitKind::K3s | UnitKind::Daemon { .. }) => "enabled",
+            Some(UnitKind::Daemon { .. }) => "enabled",
             Some(_) => "transient",
             None => {
                 status = 4;
@@ -221,20 +221,28 @@ const PROPERTIES: [&str; 15] = [
     "InvocationID",
 ];
 
+/// What a unit's file says of a key, continued lines joined.
+fn setting(file: &str, key: &str) -> Option<String> {
+    let joined = file.replace("\\\n", " ");
+    let mut lines = joined.lines();
+    let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
+    Some(value.trim_end_matches(['\\', ' ']).to_owned())
+}
+
 fn property(host: Option<&Host>, name: &str, property: &str) -> Option<String> {
     let unit = unit(host, name);
     let fragment = format!("/etc/systemd/system/{name}");
-    let is_k3s = unit.is_some_and(|unit| unit.kind == UnitKind::K3s);
+    // What an administrator installed; a unit of a package is known by its description only.
+    let file = host.and_then(|host| host.machine.files.text(&fragment));
+    let set = |key: &str| file.as_deref().and_then(|file| setting(file, key));
     let time = |unit: &Unit| {
         timestamp(unit.since)
             .strftime("%a %Y-%m-%d %H:%M:%S UTC")
             .to_string()
     };
     Some(match property {
-        "Type" if is_k3s => "notify".into(),
-        "Type" => "simple".into(),
-        "Restart" if is_k3s => "always".into(),
-        "Restart" => "no".into(),
+        "Type" => set("Type").unwrap_or_else(|| "simple".into()),
+        "Restart" => set("Restart").unwrap_or_else(|| "no".into()),
         "NRestarts" => unit.map_or(0, |unit| unit.restarts).to_string(),
         "MainPID" => unit.map_or(0, |unit| unit.pid).to_string(),
         "Result" if unit.is_some_and(|unit| unit.status != 0) => "exit-code".into(),
@@ -245,14 +253,14 @@ fn property(host: Option<&Host>, name: &str, property: &str) -> Option<String> {
         "LoadState" => "not-found".into(),
         "ActiveState" => active_word(unit).into(),
         "SubState" => sub_word(unit).into(),
-        "FragmentPath" if is_k3s => fragment,
+        "FragmentPath" if file.is_some() => fragment,
         "FragmentPath" => match unit.map(|unit| &unit.kind) {
             Some(UnitKind::Daemon { .. }) => format!("/usr/lib/systemd/system/{name}"),
             Some(_) => format!("/run/systemd/transient/{name}"),
             None => String::new(),
         },
         "UnitFileState" => match unit.map(|unit| &unit.kind) {
-            Some(UnitKind::K3s | UnitKind::Daemon { .. }) => "enabled".into(),
+            Some(UnitKind::Daemon { .. }) => "enabled".into(),
             Some(_) => "transient".into(),
             None => String::new(),
         },
@@ -272,19 +280,19 @@ fn property(host: Option<&Host>, name: &str, property: &str) -> Option<String> {
                 crate::lab::world::uuid(&[name, &unit.generation.to_string()]).replace('-', "")
             })
             .unwrap_or_default(),
-        "KillMode" if is_k3s => "process".into(),
-        "TimeoutStartUSec" if is_k3s => "infinity".into(),
-        "ExecStart" if is_k3s => {
-            let text = host?.machine.files.text(&fragment)?.replace("\\\n", " ");
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix("ExecStart="))?;
-            let words = line
-                .trim_end_matches(['\\', ' '])
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" ");
-            format!("{{ path=/usr/local/bin/k3s ; argv[]={words} ; ignore_errors=no }}")
+        "KillMode" => set("KillMode")?,
+        "TimeoutStartUSec" => match set("TimeoutStartSec")?.as_str() {
+            "0" => "infinity".into(),
+            time => time.to_owned(),
+        },
+        "ExecStart" => {
+            let line = set("ExecStart")?;
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let program = words.first()?;
+            format!(
+                "{{ path={program} ; argv[]={} ; ignore_errors=no }}",
+                words.join(" ")
+            )
         }
         _ => return None,
     })
@@ -359,7 +367,6 @@ fn list(session: &Session, patterns: &[&str], timers: bool, all: bool, io: &mut 
             continue;
         }
         let description = match &unit.kind {
-            UnitKind::K3s => "Lightweight Kubernetes",
             UnitKind::Daemon { description } => description,
             _ => name,
         };

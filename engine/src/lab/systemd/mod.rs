@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::behaviour::{self, Started};
 use super::definition::{Role, UnitDefinition};
-use super::k3s;
 use super::program::{Access, Session};
 use super::world::{Activity, Happening, Host, Place, Unit, UnitKind, World};
 
@@ -58,9 +57,6 @@ pub fn queue(world: &mut World, host: &str, unit: &str, job: Job) -> Result<(), 
         .map(|unit| unit.kind.clone())
         .ok_or(UnitError::NotFound)?;
     match (kind, job) {
-        (UnitKind::K3s, Job::Start) => k3s::start(world, host),
-        (UnitKind::K3s, Job::Stop) => k3s::stop(world, host),
-        (UnitKind::K3s, Job::Restart) => k3s::restart(world, host),
         (UnitKind::TransientTimer { .. } | UnitKind::TransientService { .. }, Job::Stop) => {
             if let Some(host) = world.hosts.get_mut(host) {
                 host.units.remove(unit);
@@ -72,15 +68,15 @@ pub fn queue(world: &mut World, host: &str, unit: &str, job: Job) -> Result<(), 
         (UnitKind::TransientTimer { .. }, _) => {}
         (UnitKind::TransientService { .. }, _) => schedule_service(world, host, unit),
         (UnitKind::Daemon { .. }, job) => return daemon(world, host, unit, job),
-        (UnitKind::K3s, Job::Reload) => return Err(UnitError::NoReload),
     }
     Ok(())
 }
 
 /// A job on a service whose doing the lab's texts describe; one that they do not describe just runs.
 fn daemon(world: &mut World, host: &str, name: &str, job: Job) -> Result<(), UnitError> {
-    let runs = unit_of(world, host, name).is_some_and(|unit| unit.activity == Activity::Active);
-    if job == Job::Start && runs {
+    let activity = unit_of(world, host, name).map(|unit| unit.activity);
+    let runs = activity == Some(Activity::Active);
+    if job == Job::Start && (runs || activity == Some(Activity::Starting)) {
         return Ok(());
     }
     if job == Job::Reload {
@@ -137,8 +133,9 @@ pub fn set(world: &mut World, host: &str, name: &str, activity: Activity, status
             unit.generation += 1;
             unit.pid = 0;
         }
+        Activity::AutoRestart => unit.restarts += 1,
         Activity::Failed => unit.pid = 0,
-        Activity::Active | Activity::AutoRestart => {}
+        Activity::Active => {}
     }
 }
 
@@ -157,9 +154,8 @@ pub fn boot_units(world: &mut World, host: &str) -> Result<(), String> {
         if !runs {
             continue;
         }
-        if let Some(Started::Failed(why)) = behaviour::service(world, host, &name, Job::Start) {
-            return Err(format!("host {host}: {name} does not start: {why}"));
-        }
+        behaviour::beginning(world, host, &name)
+            .map_err(|why| format!("host {host}: {name} does not start: {why}"))?;
     }
     Ok(())
 }
@@ -374,13 +370,10 @@ pub fn standard_units(host: &Host) -> BTreeMap<String, Unit> {
             daemon("Network Configuration", 410),
         ),
     ]);
-    let k3s = Unit {
-        kind: UnitKind::K3s,
-        ..daemon("", 812)
-    };
     if host.role == Role::Plain {
         units.remove("tailscaled.service");
     } else {
+        let k3s = daemon("Lightweight Kubernetes", 812);
         units.insert(host.role.unit().to_owned(), k3s);
     }
     units

@@ -1,11 +1,8 @@
-//! What can be said of one host or pod: files, links, units, commands.
+//! What can be said of one host or pod: files, units, commands.
 
 use rhai::{Array, Dynamic, Engine, Map};
-use serde_json::json;
 
-use super::convert::to_dynamic;
 use super::{LabHost, Said};
-use crate::lab::network;
 use crate::lab::program::{Access, Outcome, Session};
 use crate::lab::shell::matches;
 use crate::lab::systemd;
@@ -17,7 +14,6 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("to_string", |host: &mut LabHost| host.name().to_owned());
     engine.register_fn("to_debug", |host: &mut LabHost| host.name().to_owned());
     files(engine);
-    links(engine);
     units(engine);
     commands(engine);
 }
@@ -63,46 +59,6 @@ fn files(engine: &mut Engine) {
                 .map_err(|why| format!("{path}: {why}"))
         })
     });
-}
-
-fn links(engine: &mut Engine) {
-    engine.register_fn("mtu", |host: &mut LabHost, name: &str| {
-        host.with(|world| {
-            let machine = world.network_machine(&host.place);
-            let link = machine.and_then(|machine| machine.link(name));
-            Ok(link.map_or(Dynamic::UNIT, |link| Dynamic::from(i64::from(link.mtu))))
-        })
-    });
-    engine.register_fn("link", |host: &mut LabHost, name: &str| {
-        host.with(|world| {
-            let machine = world.network_machine(&host.place);
-            let link = machine.and_then(|machine| machine.link(name));
-            Ok(link.map_or(Dynamic::UNIT, described))
-        })
-    });
-    engine.register_get("links", |host: &mut LabHost| {
-        host.with(|world| {
-            let links = world
-                .network_machine(&host.place)
-                .map(|machine| &machine.links);
-            Ok(links
-                .into_iter()
-                .flatten()
-                .map(described)
-                .collect::<Array>())
-        })
-    });
-}
-
-fn described(link: &network::Link) -> Dynamic {
-    let addresses: Vec<String> = link
-        .addresses
-        .iter()
-        .map(|address| format!("{}/{}", address.ip, address.prefix))
-        .collect();
-    to_dynamic(&json!({
-        "name": link.name, "mtu": link.mtu, "up": link.up, "mac": link.mac, "master": link.master, "addresses": addresses,
-    }))
 }
 
 fn units(engine: &mut Engine) {

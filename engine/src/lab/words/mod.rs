@@ -2,6 +2,8 @@
 
 mod convert;
 mod host;
+mod link;
+mod node;
 mod service;
 mod text;
 
@@ -124,6 +126,8 @@ pub fn engine() -> Engine {
     });
     engine.register_type_with_name::<LabHost>("lab host");
     host::register(&mut engine);
+    link::register(&mut engine);
+    node::register(&mut engine);
     service::register(&mut engine);
     text::register(&mut engine);
     engine

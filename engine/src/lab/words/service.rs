@@ -49,6 +49,8 @@ fn states(engine: &mut Engine) {
         ("starting", Activity::Starting),
         ("stopped", Activity::Inactive),
         ("failed", Activity::Failed),
+        // Its process has exited; systemd will start it again.
+        ("restarting", Activity::AutoRestart),
     ] {
         engine.register_fn(word, move |host: &mut LabHost, unit: &str| {
             host.change(|world| {
@@ -58,7 +60,7 @@ fn states(engine: &mut Engine) {
                     host.name(),
                     &unit,
                     activity,
-                    i32::from(activity == Activity::Failed),
+                    i32::from(matches!(activity, Activity::Failed | Activity::AutoRestart)),
                 );
                 Ok(())
             })

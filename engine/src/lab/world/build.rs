@@ -7,19 +7,19 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{FileTree, Host, Kubelet, Machine, Millis, World, mac, plain, uuid};
-use crate::lab::behaviour::Behaviour;
+use crate::lab::behaviour::{Behaviour, Hook};
 use crate::lab::definition::{
     Definition, HostDefinition, InterfaceDefinition, InterfaceKind, Role,
 };
 use crate::lab::fleet::Fault;
 use crate::lab::network::{Address, AddressV6, Link, LinkKind};
-use crate::lab::{cluster, k3s, systemd};
+use crate::lab::{cluster, systemd};
 
 /// How long the cluster has been up at the lab's beginning.
 const UPTIME: Millis = 9 * 24 * 3_600_000;
 
 /// The format of a stored world. A state of another format is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 impl World {
     /// The world at a lab's beginning.
@@ -49,9 +49,8 @@ impl World {
         }
         let names: Vec<String> = world.hosts.keys().cloned().collect();
         for name in &names {
-            if world.hosts[name].role != Role::Plain {
-                k3s::boot(&mut world, name);
-            }
+            taught(&world, name)?;
+            systemd::boot_units(&mut world, name)?;
         }
         for object in &definition.objects {
             cluster::new_object(&mut world, object.clone())?;
@@ -65,9 +64,6 @@ impl World {
             }
             cluster::add_workload(&mut world, workload);
         }
-        for name in &names {
-            systemd::boot_units(&mut world, name)?;
-        }
         // Pods start; then the cluster just runs until now.
         world.advance(60_000);
         world.advance(starts - world.now);
@@ -78,6 +74,18 @@ impl World {
 /// What the lab's own texts say.
 fn behaviour(definition: &Definition) -> Result<Arc<Behaviour>, String> {
     Behaviour::read(&definition.behaviour)
+}
+
+/// A node of a cluster does what the lab's texts say of k3s; without them it would be none.
+fn taught(world: &World, name: &str) -> Result<(), String> {
+    let role = world.hosts[name].role;
+    let service = role.unit().trim_end_matches(".service");
+    if role == Role::Plain || world.behaviour.knows(&Hook::Starts(service.to_owned())) {
+        return Ok(());
+    }
+    Err(format!(
+        "host {name} has a role in a cluster, but no text of the lab says what {service} does: write `extends: k3s-double-tunnel`, whose texts do, or on_restart \"{service}\" |host| {{ … }}; in a .rhai file beside it"
+    ))
 }
 
 fn build_host(name: &str, definition: &HostDefinition, now: Millis) -> Result<Host, String> {

@@ -174,6 +174,13 @@ impl FileTree {
         Ok(())
     }
 
+    /// Removes everything in a directory.
+    pub fn empty(&mut self, directory: &str) {
+        for path in self.below(directory) {
+            self.0.remove(&path);
+        }
+    }
+
     /// Renames a file or symbolic link over whatever file is there.
     pub fn rename(&mut self, from: &str, to: &str) -> Result<(), FileError> {
         let (from_real, entry) = self.get_link(from)?;

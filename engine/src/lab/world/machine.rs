@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counters, FileTree, Millis};
 use crate::lab::definition::{Firewall, Reach, Role};
-use crate::lab::network::{Link, VXLAN_OVERHEAD};
+use crate::lab::network::Link;
 
 /// What a host and a pod have in common: a network namespace, files, counters.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -140,25 +140,6 @@ impl Backend {
         }
     }
 
-    /// As Flannel writes it into the node's annotation (flannel: pkg/backend/*).
-    pub fn annotation(self) -> &'static str {
-        match self {
-            Self::Vxlan => "vxlan",
-            Self::Wireguard => "wireguard",
-            Self::HostGw => "host-gw",
-        }
-    }
-
-    /// What it takes from the MTU of the link below, in subnet.env.
-    pub fn overhead(self) -> u32 {
-        match self {
-            Self::Vxlan => VXLAN_OVERHEAD,
-            // Always that of IPv6, whatever carries it.
-            Self::Wireguard => 80,
-            Self::HostGw => 0,
-        }
-    }
-
     /// The link that it makes, if it makes one.
     pub fn link(self) -> Option<&'static str> {
         match self {
@@ -196,9 +177,7 @@ pub struct Unit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnitKind {
-    /// `k3s.service` or `k3s-agent.service`.
-    K3s,
-    /// A daemon that just runs.
+    /// A service that is installed: what it does, the lab's texts say; without them it just runs.
     Daemon {
         /// What `systemctl status` shows.
         description: String,

@@ -7,12 +7,14 @@ mod files;
 mod launches;
 mod machine;
 mod outcome;
+mod reboot;
 mod time;
 
 pub use counters::Counters;
 pub use files::{Entry, FileError, FileTree, plain};
 pub use launches::{LaunchRecord, LaunchState, Process};
 pub use machine::{Activity, Backend, Host, Kubelet, Machine, Sandbox, Unit, UnitKind, Vtep};
+pub use reboot::{booted, reboot};
 pub use time::{Event, Happening};
 
 use std::collections::BTreeMap;

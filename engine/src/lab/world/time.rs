@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::counters::Traffic;
 use super::{Activity, Host, Kubelet, Millis, Place, World};
 use crate::lab::definition::Reach;
-use crate::lab::{behaviour, cluster, fleet, k3s, network, systemd};
+use crate::lab::{behaviour, cluster, fleet, network, systemd};
 
 /// Something that is going to happen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,20 +22,6 @@ pub struct Event {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Happening {
-    /// k3s reports that it is ready (systemd's notification). Says nothing of Flannel.
-    K3sReady {
-        /// Host.
-        host: String,
-        /// The start that this belongs to.
-        generation: u64,
-    },
-    /// Flannel looks for its interface.
-    Flannel {
-        /// Host.
-        host: String,
-        /// The start that this belongs to.
-        generation: u64,
-    },
     /// The control plane judges whether a node is still there.
     JudgeNode {
         /// Host.
@@ -173,9 +159,7 @@ impl World {
 
     fn happen(&mut self, what: Happening) {
         match what {
-            Happening::K3sReady { host, generation } => k3s::ready(self, &host, generation),
-            Happening::Flannel { host, generation } => k3s::flannel(self, &host, generation),
-            Happening::JudgeNode { host } => k3s::judge_node(self, &host),
+            Happening::JudgeNode { host } => cluster::judge_node(self, &host),
             Happening::Timer {
                 host,
                 unit,
@@ -205,7 +189,7 @@ impl World {
                     behaviour::event(self, &host, &event);
                 }
             }
-            Happening::Booted { host } => k3s::booted(self, &host),
+            Happening::Booted { host } => super::booted(self, &host),
         }
     }
 

@@ -14,12 +14,10 @@ pub fn lab_text() -> String {
     );
     let hosts = HOSTS.iter().enumerate().map(|(nth, name)| {
             format!(
-                "\"{name}\": {{\"role\": \"{}\", \"reach\": \"ssh\", \"pod_subnet\": \"10.42.{nth}.0/24\",\
+                "\"{name}\": {{\
                  \"interfaces\": [{{\"name\": \"eth0\", \"kind\": \"ethernet\", \"mtu\": 1500, \"addresses\": [\"192.168.1.{}/24\"]}}],\
                  \"files\": {{\"/var/lib/sim/ready\": {{\"content\": \"\"}}, \"/etc/sim/common\": {{\"content\": \"\"}}}}}}",
-                // One server: agents without one ask for it for ever.
-            if nth == 0 { "server" } else { "agent" },
-            nth + 11
+                nth + 11
             )
         });
     text.push_str(&hosts.collect::<Vec<_>>().join(","));
