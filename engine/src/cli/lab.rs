@@ -15,7 +15,7 @@ pub fn lab(command: &LabCommand, global: &Global, console: &Console) -> Result<u
     match command {
         LabCommand::List => {
             for name in catalog::names() {
-                let (_, definition) = catalog::find(name).map_err(usage)?;
+                let definition = catalog::find(name).map_err(usage)?.definition;
                 console.print(&format!("{name}  {}\n", definition.title));
             }
         }

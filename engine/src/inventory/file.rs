@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::error::Source;
 use super::groups;
 use super::reader::{self, Fields};
 use super::{Host, Inventory, InventoryError, KubeAccess};
 use crate::model::{HostName, Value};
+use crate::text::mistake::Source;
 use crate::text::suggest;
 use crate::text::yaml::tree::{self, Content, Node};
 use crate::transport::{HostAccess, NodeRoute, Route, SshRoute};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::InventoryError;
-use super::error::Source;
 use super::reader;
 use crate::model::HostName;
+use crate::text::mistake::Source;
 use crate::text::suggest;
 use crate::text::yaml::tree::{Content, Node};
 

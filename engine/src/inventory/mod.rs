@@ -1,6 +1,5 @@
 //! The inventory: a YAML file that names hosts, groups, variables, transports and the cluster.
 
-mod error;
 mod file;
 mod groups;
 mod pattern;
@@ -10,10 +9,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::model::{HostName, Value};
+use crate::text::mistake::Source;
 use crate::text::suggest;
 use crate::transport::{HostAccess, Route};
 
-pub use error::InventoryError;
+pub use crate::text::mistake::Mistake as InventoryError;
 pub use pattern::LimitError;
 
 /// The hosts that a run can act on.
@@ -53,7 +53,7 @@ impl Inventory {
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&name, &text),
             Err(error) => {
-                let source = error::Source {
+                let source = Source {
                     name: &name,
                     text: "",
                 };

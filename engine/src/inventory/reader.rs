@@ -3,7 +3,7 @@
 use serde_yaml::Value as Yaml;
 
 use super::InventoryError;
-use super::error::Source;
+use crate::text::mistake::Source;
 use crate::text::suggest;
 use crate::text::yaml::tree::{Content, Node};
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::LabError;
 use super::definition::Definition;
+use super::texts::{LabText, LabTexts};
+use super::{LabError, Wrong};
 
 /// A lab that is part of the binary.
 struct BuiltIn {
@@ -57,33 +58,39 @@ pub fn names() -> Vec<&'static str> {
     BUILT_IN.iter().map(|lab| lab.name).collect()
 }
 
+/// A lab that was found.
+pub struct Found {
+    /// The name that its state is kept under.
+    pub name: String,
+    /// What its files say.
+    pub definition: Definition,
+    /// The files, for what is wrong with them.
+    pub(super) texts: LabTexts,
+}
+
 /// Finds a lab by name, or by the path of its folder or its file (what has a slash, is a folder with a `lab.yaml`, or
-/// ends in `.yaml`, `.yml`). Only a folder has texts of behaviour beside its file. Returns the name that its state is kept under, and its description.
-pub fn find(name_or_path: &str) -> Result<(String, Definition), LabError> {
+/// ends in `.yaml`, `.yml`). Only a folder has texts of behaviour beside its file.
+pub fn find(name_or_path: &str) -> Result<Found, LabError> {
     let source = source(name_or_path, None)?;
     let name = source.name.clone();
-    let (mut json, behaviour) = resolve(source, 0)?;
-    let whole = liken(&mut json);
-    whole.map_err(|why| LabError::Definition {
-        file: name_or_path.to_owned(),
-        why,
-    })?;
-    let mut definition: Definition =
-        serde_json::from_value(json).map_err(|error| LabError::Definition {
-            file: name_or_path.to_owned(),
-            why: error.to_string(),
-        })?;
+    let mut texts = LabTexts::default();
+    let (mut json, behaviour) = resolve(source, 0, &mut texts)?;
+    liken(&mut json).map_err(|wrong| texts.error(wrong))?;
+    let mut definition: Definition = serde_path_to_error::deserialize(json)
+        .map_err(|error| texts.error(Wrong::of_type(&error)))?;
     definition.behaviour = behaviour;
-    Ok((name, definition))
+    Ok(Found {
+        name,
+        definition,
+        texts,
+    })
 }
 
 /// The texts of one lab, without those of the lab that it extends.
 struct Source {
     /// As its state is named.
     name: String,
-    /// For messages.
-    file: String,
-    text: String,
+    text: LabText,
     behaviour: Vec<(String, String)>,
     /// Where it stands, for the names in it; none for a built-in one.
     folder: Option<PathBuf>,
@@ -96,8 +103,10 @@ fn source(name_or_path: &str, from: Option<&Path>) -> Result<Source, LabError> {
             |(file, text): &(&str, &str)| (format!("{}/{file}", lab.name), (*text).to_owned());
         return Ok(Source {
             name: lab.name.to_owned(),
-            file: lab.name.to_owned(),
-            text: lab.text.to_owned(),
+            text: LabText {
+                file: format!("{}/{LAB_FILE}", lab.name),
+                text: lab.text.to_owned(),
+            },
             behaviour: lab.behaviour.iter().map(own).collect(),
             folder: None,
         });
@@ -127,8 +136,10 @@ fn source(name_or_path: &str, from: Option<&Path>) -> Result<Source, LabError> {
     };
     Ok(Source {
         name: state_name(&file),
-        file: file.display().to_string(),
-        text,
+        text: LabText {
+            file: file.display().to_string(),
+            text,
+        },
         behaviour,
         folder: Some(folder),
     })
@@ -198,34 +209,40 @@ fn unknown(name: &str) -> LabError {
     }
 }
 
-/// The description as data, laid over the lab that it `extends`, and the texts of both.
-fn resolve(lab: Source, depth: usize) -> Result<(Json, Vec<(String, String)>), LabError> {
-    let invalid = |why: String| LabError::Definition {
-        file: lab.file.clone(),
-        why,
-    };
-    let mut json: Json =
-        serde_yaml::from_str(&lab.text).map_err(|error| invalid(error.to_string()))?;
+/// The description as data, laid over the lab that it `extends`, and the Rhai texts of both.
+fn resolve(
+    lab: Source,
+    depth: usize,
+    files: &mut LabTexts,
+) -> Result<(Json, Vec<(String, String)>), LabError> {
+    let wrong = |key: &str, why: String| LabError::Definition(lab.text.mistaken(key, why));
+    let mut json: Json = serde_yaml::from_str(&lab.text.text)
+        .map_err(|error| LabError::Definition(lab.text.unreadable(&error)))?;
     let map = json
         .as_object_mut()
-        .ok_or_else(|| invalid("a map was expected at the top".into()))?;
+        .ok_or_else(|| wrong("", "a map was expected at the top".into()))?;
     let Some(base) = map.remove("extends") else {
+        files.0.push(lab.text);
         return Ok((json, lab.behaviour));
     };
     let base = base
         .as_str()
-        .ok_or_else(|| invalid("`extends` must be the name of a lab".into()))?;
+        .ok_or_else(|| wrong("extends", "`extends` must be the name of a lab".into()))?;
     if depth == EXTENDS_LIMIT {
-        return Err(invalid(format!("`extends` goes in circles at {base:?}")));
+        let why = format!("`extends` goes in circles at {base:?}");
+        return Err(wrong("extends", why));
     }
-    let (mut whole, mut texts) = resolve(source(base, lab.folder.as_deref())?, depth + 1)?;
+    let base = source(base, lab.folder.as_deref())
+        .map_err(|error| wrong("extends", format!("extends: {error}")))?;
+    let (mut whole, mut texts) = resolve(base, depth + 1, files)?;
     merge(&mut whole, json);
     texts.extend(lab.behaviour);
+    files.0.push(lab.text);
     Ok((whole, texts))
 }
 
 /// Hosts that are `like` another: laid over a copy of that one.
-fn liken(json: &mut Json) -> Result<(), String> {
+fn liken(json: &mut Json) -> Result<(), Wrong> {
     let Some(hosts) = json["hosts"].as_object_mut() else {
         return Ok(());
     };
@@ -236,8 +253,10 @@ fn liken(json: &mut Json) -> Result<(), String> {
         };
         let model = like.as_str().and_then(|like| models.get(like));
         let Some(model) = model.filter(|model| model["like"].is_null()) else {
-            return Err(format!(
-                "host {name} is like {like}: that must be another host of the lab, which is like none itself"
+            let path = ["hosts".into(), name.as_str().into(), "like".into()];
+            return Err(Wrong::at(
+                path,
+                format!("{like} must be another host of the lab, which is like none itself"),
             ));
         };
         let mut whole = model.clone();
@@ -270,38 +289,38 @@ mod tests {
     #[test]
     fn every_built_in_lab_is_valid() {
         for name in names() {
-            let (stored_as, definition) = find(name).unwrap();
-            assert_eq!(stored_as, name);
-            assert!(!definition.hosts.is_empty(), "{name}");
+            let found = find(name).unwrap();
+            assert_eq!(found.name, name);
+            assert!(!found.definition.hosts.is_empty(), "{name}");
         }
     }
 
     #[test]
     fn an_unknown_name_suggests_the_nearest() {
-        let error = find("k3s-doubel-tunnel").unwrap_err().to_string();
+        let error = find("k3s-doubel-tunnel").err().unwrap().to_string();
         assert!(
             error.contains("did you mean \"k3s-double-tunnel"),
             "{error}"
         );
-        let error = find("zzz").unwrap_err().to_string();
+        let error = find("zzz").err().unwrap().to_string();
         assert!(!error.contains("did you mean"), "{error}");
         assert!(error.contains("k3s-double-tunnel-ufw"), "{error}");
     }
 
     #[test]
     fn a_host_is_like_another_but_for_what_it_says() {
-        let (_, lab) = find("k3s-double-tunnel-ha").unwrap();
+        let lab = find("k3s-double-tunnel-ha").unwrap().definition;
         let [first, second] = ["k3s-server-1", "k3s-server-2"].map(|name| &lab.hosts[name]);
         assert_eq!(second.role, first.role);
         assert_ne!(second.pod_subnet, first.pod_subnet);
         let mut json = serde_json::json!({"hosts": {"a": {"like": "b"}, "b": {"like": "a"}}});
-        assert!(liken(&mut json).unwrap_err().contains("like none itself"));
+        assert!(format!("{:?}", liken(&mut json)).contains("like none itself"));
     }
 
     #[test]
     fn a_variant_changes_only_what_it_names() {
-        let (_, base) = find("k3s-double-tunnel").unwrap();
-        let (_, variant) = find("k3s-double-tunnel-ufw").unwrap();
+        let base = find("k3s-double-tunnel").unwrap().definition;
+        let variant = find("k3s-double-tunnel-ufw").unwrap().definition;
         assert!(base.hosts["k3s-agent-2"].firewall.is_none());
         assert!(variant.hosts["k3s-agent-2"].firewall.is_some());
         assert!(variant.hosts["k3s-agent-1"].firewall.is_none());

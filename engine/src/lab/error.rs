@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::text::mistake::Mistake;
+
 /// Failures of a lab itself, as opposed to failures inside it.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
@@ -16,13 +18,11 @@ pub enum LabError {
         known: Vec<String>,
     },
     /// The lab's description has a mistake.
-    #[error("the lab file {file} is not valid: {why}")]
-    Definition {
-        /// Which file.
-        file: String,
-        /// What is wrong.
-        why: String,
-    },
+    #[error("the lab cannot be understood\n{0}")]
+    Definition(Mistake),
+    /// A Rhai text of the lab, which the message names, has a mistake.
+    #[error("the lab's behaviour cannot be understood\n{0}")]
+    Behaviour(String),
     /// The stored state cannot be understood.
     #[error("the lab's state {} cannot be read: {why}; `runbook lab reset` starts it afresh", path.display())]
     State {

@@ -74,18 +74,15 @@ impl Lab {
         state_dir: &Path,
         access: LabAccess,
     ) -> Result<Arc<Self>, LabError> {
-        let (name, definition) = catalog::find(name_or_path)?;
+        let lab = catalog::find(name_or_path)?;
         let (faults, chance) = faults_from_environment()?;
-        let beginning = World::build(&definition).map_err(|why| LabError::Definition {
-            file: name_or_path.to_owned(),
-            why,
-        })?;
+        let beginning = World::build(&lab.definition).map_err(|wrong| lab.texts.error(wrong))?;
         let lab = Self {
             store: std::env::var_os(IN_MEMORY)
                 .is_none()
-                .then(|| Store::new(state_dir, &name)),
-            name,
-            title: definition.title,
+                .then(|| Store::new(state_dir, &lab.name)),
+            name: lab.name,
+            title: lab.definition.title,
             access,
             state: Mutex::new(State {
                 world: beginning.clone(),
@@ -163,8 +160,7 @@ impl Lab {
 
     /// Puts a lab back to its beginning.
     pub fn reset(name_or_path: &str, state_dir: &Path) -> Result<(), LabError> {
-        let (name, _) = catalog::find(name_or_path)?;
-        let store = Store::new(state_dir, &name);
+        let store = Store::new(state_dir, &catalog::find(name_or_path)?.name);
         let _lock = store.lock()?;
         store.remove()
     }

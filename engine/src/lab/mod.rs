@@ -4,7 +4,7 @@
 //! A lab's whole state is one [`world::World`], stored on disk; each effect is one transaction, so that a killed
 //! run leaves the cluster half changed, as in life. Its time is virtual: waiting moves it at once.
 //!
-//! - [`catalog`] and [`definition`]: the labs and what their files say
+//! - [`catalog`], [`definition`] and `texts`: the labs, what their files say, and where in them a mistake is
 //! - [`world`]: the state, its beginning, its time
 //! - [`behaviour`]: what a lab's own Rhai texts teach it
 //! - [`network`]: links, routes, what becomes of a packet
@@ -28,6 +28,7 @@ pub mod program;
 pub mod shell;
 mod store;
 pub mod systemd;
+mod texts;
 pub mod words;
 pub mod world;
 
@@ -35,3 +36,4 @@ pub use catalog::names;
 pub use error::LabError;
 pub use fleet::LabFleet;
 pub use handle::{Lab, LabAccess, Summary};
+pub use texts::Wrong;

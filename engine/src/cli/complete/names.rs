@@ -108,9 +108,9 @@ impl Names<'_> {
     /// Hosts and groups; of a list `a,b` the last is completed.
     fn hosts(&self, current: &str) -> Vec<Candidate> {
         let inventory = match self.typed.option("lab") {
-            Some(lab) => catalog::find(lab).ok().map(|(_, definition)| {
-                Inventory::of_lab(definition.hosts.keys().map(String::as_str))
-            }),
+            Some(lab) => catalog::find(lab)
+                .ok()
+                .map(|lab| Inventory::of_lab(lab.definition.hosts.keys().map(String::as_str))),
             None => {
                 let given = self.typed.option("inventory").map(str::to_owned);
                 let path = given.or_else(|| std::env::var("RUNBOOK_INVENTORY").ok());
@@ -164,7 +164,7 @@ fn labs() -> Vec<Candidate> {
     catalog::names()
         .into_iter()
         .map(|name| {
-            let title = catalog::find(name).map(|(_, definition)| definition.title.clone());
+            let title = catalog::find(name).map(|lab| lab.definition.title);
             Candidate::new(name, title.unwrap_or_default())
         })
         .collect()

@@ -146,9 +146,14 @@ fn parse_error(what: &str) -> String {
     what.to_owned()
 }
 
-/// The file before what the interpreter says; a place that it gives stays at the end.
+/// What the interpreter says, after the file and the place in it: `FILE:LINE:COLUMN: WHAT`.
 fn told(file: &str, what: &str) -> String {
-    format!("{file}: {what}")
+    let placed = || {
+        let (rest, place) = what.strip_suffix(')')?.rsplit_once(" (line ")?;
+        let (line, column) = place.split_once(", position ")?;
+        Some(format!("{file}:{line}:{column}: {rest}"))
+    };
+    placed().unwrap_or_else(|| format!("{file}: {what}"))
 }
 
 /// What an error says, without the names of the closures around it.
@@ -233,7 +238,10 @@ pub fn service(world: &mut World, host: &str, unit: &str, job: Job) -> Option<St
 pub fn beginning(world: &mut World, host: &str, unit: &str) -> Result<(), String> {
     let behaviour = world.behaviour.clone();
     let name = unit.strip_suffix(".service").unwrap_or(unit);
-    let hooks = [Hook::Beginning(name.to_owned()), Hook::Starts(name.to_owned())];
+    let hooks = [
+        Hook::Beginning(name.to_owned()),
+        Hook::Starts(name.to_owned()),
+    ];
     let Some(hook) = hooks.into_iter().find(|hook| behaviour.knows(hook)) else {
         return Ok(());
     };

@@ -146,16 +146,15 @@ fn log(world: &mut World, host: &str, unit: &str, line: &str) {
     }
 }
 
-/// Starts the services that the lab's file declares, at the lab's beginning.
-pub fn boot_units(world: &mut World, host: &str) -> Result<(), String> {
+/// Starts the services that the lab's file declares, at the lab's beginning; the error is a unit, and why it does not.
+pub fn boot_units(world: &mut World, host: &str) -> Result<(), (String, String)> {
     for name in taught_units(world, host) {
         let runs =
             unit_of(world, host, &name).is_some_and(|unit| unit.activity == Activity::Active);
         if !runs {
             continue;
         }
-        behaviour::beginning(world, host, &name)
-            .map_err(|why| format!("host {host}: {name} does not start: {why}"))?;
+        behaviour::beginning(world, host, &name).map_err(|why| (name, why))?;
     }
     Ok(())
 }

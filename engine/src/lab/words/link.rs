@@ -68,17 +68,20 @@ pub fn register(engine: &mut Engine) {
         })
     });
     // The address of this number in a network: of 10.42.1.0/24 the first is 10.42.1.1.
-    engine.register_fn("nth_address", |network: &str, number: i64| -> Said<String> {
-        if let Some(network) = Address::parse(network) {
-            let number = u32::from(network.network()).wrapping_add(number as u32);
-            return Ok(Ipv4Addr::from(number).to_string());
-        }
-        if let Some(network) = AddressV6::parse(network) {
-            let number = u128::from(network.ip).wrapping_add(number as u128);
-            return Ok(Ipv6Addr::from(number).to_string());
-        }
-        Err(format!("{network:?} is no network such as 10.42.1.0/24").into())
-    });
+    engine.register_fn(
+        "nth_address",
+        |network: &str, number: i64| -> Said<String> {
+            if let Some(network) = Address::parse(network) {
+                let number = u32::from(network.network()).wrapping_add(number as u32);
+                return Ok(Ipv4Addr::from(number).to_string());
+            }
+            if let Some(network) = AddressV6::parse(network) {
+                let number = u128::from(network.ip).wrapping_add(number as u128);
+                return Ok(Ipv6Addr::from(number).to_string());
+            }
+            Err(format!("{network:?} is no network such as 10.42.1.0/24").into())
+        },
+    );
 }
 
 fn seen<'a>(world: &'a World, host: &LabHost) -> Option<&'a Machine> {
@@ -126,7 +129,10 @@ fn made(machine: &Machine, name: &str, link: &Json, hardware: String) -> Result<
         "local",
     ];
     let entries = link.as_object().into_iter().flatten();
-    if let Some((key, _)) = entries.into_iter().find(|(key, _)| !KEYS.contains(&key.as_str())) {
+    if let Some((key, _)) = entries
+        .into_iter()
+        .find(|(key, _)| !KEYS.contains(&key.as_str()))
+    {
         let known = KEYS.join(", ");
         return Err(format!("a link has no {key:?}; it has {known}"));
     }
@@ -148,7 +154,11 @@ fn made(machine: &Machine, name: &str, link: &Json, hardware: String) -> Result<
             local: address(text("local")?)?,
         },
         "wireguard" => LinkKind::Wireguard,
-        other => return Err(format!("a service makes links of the kinds vxlan and wireguard, not {other:?}")),
+        other => {
+            return Err(format!(
+                "a service makes links of the kinds vxlan and wireguard, not {other:?}"
+            ));
+        }
     };
     let mut made = Link {
         index: machine.free_index(number("least_index", 4)?),

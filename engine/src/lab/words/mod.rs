@@ -5,6 +5,8 @@ mod host;
 mod link;
 mod node;
 mod service;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeSet;

@@ -109,7 +109,9 @@ fn overlay_of(overlay: &Map) -> Result<Vtep, String> {
         address: needed("address")?,
         address_v6: text("address_v6"),
         backend: Backend::parse(&backend).ok_or_else(|| {
-            format!("the lab knows no flannel-backend {backend:?}: vxlan, wireguard-native, host-gw")
+            format!(
+                "the lab knows no flannel-backend {backend:?}: vxlan, wireguard-native, host-gw"
+            )
         })?,
     })
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use serde_json::json;
 
@@ -13,7 +12,7 @@ use crate::lab::definition::{
 };
 use crate::lab::fleet::Fault;
 use crate::lab::network::{Address, AddressV6, Link, LinkKind};
-use crate::lab::{cluster, systemd};
+use crate::lab::{Wrong, cluster, systemd};
 
 /// How long the cluster has been up at the lab's beginning.
 const UPTIME: Millis = 9 * 24 * 3_600_000;
@@ -23,12 +22,13 @@ pub const FORMAT: u32 = 2;
 
 impl World {
     /// The world at a lab's beginning.
-    pub fn build(definition: &Definition) -> Result<Self, String> {
+    pub fn build(definition: &Definition) -> Result<Self, Wrong> {
         let starts = definition.starts.as_millisecond();
-        let faults = definition
-            .faults
-            .iter()
-            .map(|text| Fault::parse(text))
+        let faults = definition.faults.iter().enumerate();
+        let faults = faults
+            .map(|(nth, text)| {
+                Fault::parse(text).map_err(|why| Wrong::at(["faults".into(), nth.into()], why))
+            })
             .collect::<Result<_, _>>()?;
         let mut world = World {
             now: starts - UPTIME,
@@ -36,30 +36,44 @@ impl World {
             images: definition.images.clone(),
             public_endpoint: definition.public_endpoint.clone(),
             faults,
-            behaviour: behaviour(definition)?,
+            behaviour: Behaviour::read(&definition.behaviour).map_err(Wrong::Behaviour)?,
             ..World::empty()
         };
         for (name, host) in &definition.hosts {
-            let host = build_host(name, host, world.now)?;
+            let host = build_host(name, host, world.now).map_err(|wrong| wrong.of_host(name))?;
             world.hosts.insert(name.clone(), host);
         }
-        for namespace in &definition.namespaces {
+        for (nth, namespace) in definition.namespaces.iter().enumerate() {
             let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"kubernetes.io/metadata.name": namespace}}, "status": {"phase": "Active"}});
-            cluster::new_object(&mut world, object)?;
+            let put = cluster::new_object(&mut world, object);
+            put.map_err(|why| Wrong::at(["namespaces".into(), nth.into()], why))?;
         }
         let names: Vec<String> = world.hosts.keys().cloned().collect();
         for name in &names {
             taught(&world, name)?;
-            systemd::boot_units(&mut world, name)?;
+            systemd::boot_units(&mut world, name).map_err(|(unit, why)| {
+                let unit = unit.trim_end_matches(".service");
+                Wrong::at(
+                    [
+                        "hosts".into(),
+                        name.as_str().into(),
+                        "units".into(),
+                        unit.into(),
+                    ],
+                    format!("it does not start: {why}"),
+                )
+            })?;
         }
-        for object in &definition.objects {
-            cluster::new_object(&mut world, object.clone())?;
+        for (nth, object) in definition.objects.iter().enumerate() {
+            let put = cluster::new_object(&mut world, object.clone());
+            put.map_err(|why| Wrong::at(["objects".into(), nth.into()], why))?;
         }
-        for workload in &definition.workloads {
-            if let Some(missing) = workload.nodes.iter().find(|node| !names.contains(node)) {
-                return Err(format!(
-                    "workload {}/{} names a node that is not there: {missing}",
-                    workload.namespace, workload.name
+        for (nth, workload) in definition.workloads.iter().enumerate() {
+            let mut nodes = workload.nodes.iter().enumerate();
+            if let Some((node, missing)) = nodes.find(|(_, node)| !names.contains(node)) {
+                return Err(Wrong::at(
+                    ["workloads".into(), nth.into(), "nodes".into(), node.into()],
+                    format!("the lab has no host {missing}; it has {}", names.join(", ")),
                 ));
             }
             cluster::add_workload(&mut world, workload);
@@ -71,45 +85,49 @@ impl World {
     }
 }
 
-/// What the lab's own texts say.
-fn behaviour(definition: &Definition) -> Result<Arc<Behaviour>, String> {
-    Behaviour::read(&definition.behaviour)
-}
-
 /// A node of a cluster does what the lab's texts say of k3s; without them it would be none.
-fn taught(world: &World, name: &str) -> Result<(), String> {
+fn taught(world: &World, name: &str) -> Result<(), Wrong> {
     let role = world.hosts[name].role;
     let service = role.unit().trim_end_matches(".service");
     if role == Role::Plain || world.behaviour.knows(&Hook::Starts(service.to_owned())) {
         return Ok(());
     }
-    Err(format!(
-        "host {name} has a role in a cluster, but no text of the lab says what {service} does: write `extends: k3s-double-tunnel`, whose texts do, or on_restart \"{service}\" |host| {{ … }}; in a .rhai file beside it"
+    Err(Wrong::at(
+        ["hosts".into(), name.into(), "role".into()],
+        format!(
+            "it has a role in a cluster, but no text of the lab says what {service} does: write `extends: k3s-double-tunnel`, whose texts do, or on_restart \"{service}\" |host| {{ … }}; in a .rhai file beside it"
+        ),
     ))
 }
 
-fn build_host(name: &str, definition: &HostDefinition, now: Millis) -> Result<Host, String> {
+/// The paths of what is wrong are within the host.
+fn build_host(name: &str, definition: &HostDefinition, now: Millis) -> Result<Host, Wrong> {
     let mut machine = Machine {
         links: vec![loopback()],
         ..Machine::default()
     };
-    for interface in &definition.interfaces {
+    for (nth, interface) in definition.interfaces.iter().enumerate() {
         let index = machine.free_index(2);
-        machine.links.push(build_link(name, interface, index)?);
+        let link = build_link(name, interface, index).map_err(|(address, why)| {
+            let path = [
+                "interfaces".into(),
+                nth.into(),
+                "addresses".into(),
+                address.into(),
+            ];
+            Wrong::at(path, why)
+        })?;
+        machine.links.push(link);
     }
     machine.files = build_files(name, definition, now / 1000)?;
-    if definition.role != Role::Plain && Address::parse(&definition.pod_subnet).is_none() {
-        return Err(format!(
-            "host {name}: pod_subnet is no network: {:?}",
-            definition.pod_subnet
-        ));
+    let (v4, v6) = (&definition.pod_subnet, &definition.pod_subnet_v6);
+    if definition.role != Role::Plain && Address::parse(v4).is_none() {
+        let why = format!("a node of a cluster needs a network such as 10.42.1.0/24, not {v4:?}");
+        return Err(Wrong::at(["pod_subnet".into()], why));
     }
-    if !definition.pod_subnet_v6.is_empty() && AddressV6::parse(&definition.pod_subnet_v6).is_none()
-    {
-        return Err(format!(
-            "host {name}: pod_subnet_v6 is no network: {:?}",
-            definition.pod_subnet_v6
-        ));
+    if !v6.is_empty() && AddressV6::parse(v6).is_none() {
+        let why = format!("{v6:?} is no network such as fd42:0:0:1::/64");
+        return Err(Wrong::at(["pod_subnet_v6".into()], why));
     }
     let mut host = Host {
         machine,
@@ -155,16 +173,21 @@ fn loopback() -> Link {
     }
 }
 
-fn build_link(host: &str, definition: &InterfaceDefinition, index: u32) -> Result<Link, String> {
+/// What is wrong is the address of this number.
+fn build_link(
+    host: &str,
+    definition: &InterfaceDefinition,
+    index: u32,
+) -> Result<Link, (usize, String)> {
     let (mut addresses, mut addresses_v6) = (vec![], vec![]);
-    for text in &definition.addresses {
+    for (nth, text) in definition.addresses.iter().enumerate() {
         match (Address::parse(text), AddressV6::parse(text)) {
             (Some(address), _) => addresses.push(address),
             (_, Some(address)) => addresses_v6.push(address),
             _ => {
-                return Err(format!(
-                    "host {host}, interface {}: no address with prefix: {text:?}",
-                    definition.name
+                return Err((
+                    nth,
+                    format!("{text:?} is no address with its prefix length, such as 192.0.2.1/24"),
                 ));
             }
         }
@@ -194,11 +217,8 @@ fn build_link(host: &str, definition: &InterfaceDefinition, index: u32) -> Resul
     })
 }
 
-fn build_files(name: &str, definition: &HostDefinition, now: i64) -> Result<FileTree, String> {
-    let mut files = FileTree::default();
-    let wrong =
-        |path: &str, why: &dyn std::fmt::Display| format!("host {name}, file {path}: {why}");
-    for directory in [
+fn build_files(name: &str, definition: &HostDefinition, now: i64) -> Result<FileTree, Wrong> {
+    const GIVEN: [&str; 7] = [
         "/etc",
         "/run",
         "/tmp",
@@ -206,33 +226,38 @@ fn build_files(name: &str, definition: &HostDefinition, now: i64) -> Result<File
         "/var/log",
         "/root",
         "/usr/local/bin",
-    ] {
+    ];
+    let mut files = FileTree::default();
+    let wrong = |kind: &str, path: &str, why: &dyn std::fmt::Display| {
+        Wrong::at([kind.into(), path.into()], why)
+    };
+    for directory in GIVEN {
         files
             .make_directories(directory, now)
-            .map_err(|why| wrong(directory, &why))?;
+            .map_err(|why| wrong("files", directory, &why))?;
     }
     let hostname = (name.to_owned() + "\n").into_bytes();
     files
         .put("/etc/hostname", plain(hostname, 0o644), now)
-        .map_err(|why| wrong("/etc/hostname", &why))?;
+        .map_err(|why| wrong("files", "/etc/hostname", &why))?;
     for (path, file) in &definition.files {
-        let mode = match &file.mode {
-            None => 0o644,
-            Some(text) => {
-                u32::from_str_radix(text, 8).map_err(|_| wrong(path, &"mode is not octal"))?
-            }
-        };
+        let mode = file.mode.as_deref().unwrap_or("0644");
+        let mode = u32::from_str_radix(mode, 8).map_err(|_| {
+            let why = format!("{mode:?} is no file mode in octal, such as \"0600\"");
+            Wrong::at(["files".into(), path.as_str().into(), "mode".into()], why)
+        })?;
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let content = with_keys(&file.content, &file.set).map_err(|why| wrong(path, &why))?;
+        let content =
+            with_keys(&file.content, &file.set).map_err(|why| wrong("files", path, &why))?;
         files
             .make_directories(parent, now)
             .and_then(|()| files.put(path, plain(content.into_bytes(), mode), now))
-            .map_err(|why| wrong(path, &why))?;
+            .map_err(|why| wrong("files", path, &why))?;
     }
     for (path, target) in &definition.symlinks {
         files
             .symlink(path, target)
-            .map_err(|why| wrong(path, &why))?;
+            .map_err(|why| wrong("symlinks", path, &why))?;
     }
     Ok(files)
 }

@@ -1,13 +1,13 @@
-//! What is wrong with an inventory, and where.
+//! What is wrong with a file that a user wrote, and where.
 
 use std::fmt;
 
-use crate::text::yaml::tree::{Node, Place, TreeError};
+use super::yaml::tree::{Node, Place, TreeError};
 
 /// An error with its place in the file. Written out, it names `file:line:column`, quotes the line and underlines what
 /// is meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct InventoryError {
+pub struct Mistake {
     /// What is wrong.
     pub message: String,
     /// The file, as the user named it.
@@ -22,7 +22,7 @@ pub struct InventoryError {
     pub help: Option<String>,
 }
 
-impl InventoryError {
+impl Mistake {
     /// With what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<Option<String>>) -> Self {
@@ -31,7 +31,7 @@ impl InventoryError {
     }
 }
 
-impl fmt::Display for InventoryError {
+impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
             Some((line, column)) => {
@@ -60,15 +60,17 @@ impl fmt::Display for InventoryError {
 
 /// The text that errors point into.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
+    /// The file, as the user named it.
     pub name: &'a str,
+    /// What is in it.
     pub text: &'a str,
 }
 
 impl Source<'_> {
     /// An error about the file as a whole.
-    pub fn whole(&self, message: impl Into<String>) -> InventoryError {
-        InventoryError {
+    pub fn whole(&self, message: impl Into<String>) -> Mistake {
+        Mistake {
             message: message.into(),
             file: self.name.to_owned(),
             place: None,
@@ -79,19 +81,20 @@ impl Source<'_> {
     }
 
     /// An error about a node: all of it where it is on one line, else its first line.
-    pub fn at(&self, node: &Node, message: impl Into<String>) -> InventoryError {
+    pub fn at(&self, node: &Node, message: impl Into<String>) -> Mistake {
         let written = self.text.get(node.range.clone()).unwrap_or_default();
         let first = written.lines().next().unwrap_or_default();
         self.point(node.place, first.trim_end().chars().count(), message)
     }
 
     /// An error of the parser.
-    pub fn unreadable(&self, error: &TreeError) -> InventoryError {
+    pub fn unreadable(&self, error: &TreeError) -> Mistake {
         self.point(error.place, error.length, error.why.clone())
     }
 
-    fn point(&self, place: Place, length: usize, message: impl Into<String>) -> InventoryError {
-        InventoryError {
+    /// An error about some characters from a place on.
+    pub fn point(&self, place: Place, length: usize, message: impl Into<String>) -> Mistake {
+        Mistake {
             place: Some((place.line, place.column)),
             length: length.max(1),
             line: self
