@@ -2,7 +2,9 @@
 
 use super::{Halt, Io, Ran, Session};
 use crate::lab::shell::matches;
-use crate::lab::systemd::{Job, UnitError, full_name, queue, wait_started};
+use crate::lab::systemd::{
+    Job, UnitError, daemon_reload, full_name, installed_file, queue, wait_started,
+};
 use crate::lab::world::{Activity, Host, Place, Unit, UnitKind, timestamp};
 
 /// The longest that a job is waited for when the command has no time limit of its own.
@@ -63,7 +65,12 @@ pub fn systemctl(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
         "status" => status(session, &units, io),
         "list-units" | "list-timers" => list(session, &words[1..], *verb == "list-timers", all, io),
         "daemon-reload" => match session.may_change("systemctl daemon-reload") {
-            Ok(()) => Ok(0),
+            Ok(()) => {
+                if let Some(host) = session.world.hosts.get_mut(&host) {
+                    daemon_reload(host);
+                }
+                Ok(0)
+            }
             Err(why) => io.fail(1, &why),
         },
         "reset-failed" => reset_failed(session, &host, &units, io),
@@ -231,7 +238,7 @@ fn setting(file: &str, key: &str) -> Option<String> {
 
 fn property(host: Option<&Host>, name: &str, property: &str) -> Option<String> {
     let unit = unit(host, name);
-    let fragment = format!("/etc/systemd/system/{name}");
+    let fragment = installed_file(name);
     // What an administrator installed; a unit of a package is known by its description only.
     let file = host.and_then(|host| host.machine.files.text(&fragment));
     let set = |key: &str| file.as_deref().and_then(|file| setting(file, key));
@@ -280,6 +287,10 @@ fn property(host: Option<&Host>, name: &str, property: &str) -> Option<String> {
                 crate::lab::world::uuid(&[name, &unit.generation.to_string()]).replace('-', "")
             })
             .unwrap_or_default(),
+        "NeedDaemonReload" => match unit.is_some_and(|unit| unit.loaded != file) {
+            true => "yes".into(),
+            false => "no".into(),
+        },
         "KillMode" => set("KillMode")?,
         "TimeoutStartUSec" => match set("TimeoutStartSec")?.as_str() {
             "0" => "infinity".into(),
@@ -325,7 +336,7 @@ fn show(
 
 fn cat(session: &Session, units: &[String], io: &mut Io) -> Ran {
     for name in units {
-        let path = format!("/etc/systemd/system/{name}");
+        let path = installed_file(name);
         match session.read(&path) {
             Ok(text) => {
                 io.line(&format!("# {path}"));

@@ -113,6 +113,20 @@ fn daemon(world: &mut World, host: &str, name: &str, job: Job) -> Result<(), Uni
     Ok(())
 }
 
+/// The file of a unit that an administrator installed.
+pub fn installed_file(name: &str) -> String {
+    format!("/etc/systemd/system/{name}")
+}
+
+/// Reads the files of the units again, as `systemctl daemon-reload` and a boot do.
+pub fn daemon_reload(host: &mut Host) {
+    for (name, unit) in &mut host.units {
+        if matches!(unit.kind, UnitKind::Daemon { .. }) {
+            unit.loaded = host.machine.files.text(&installed_file(name));
+        }
+    }
+}
+
 /// Sets what a unit does. A start makes whatever belonged to an earlier one void.
 pub fn set(world: &mut World, host: &str, name: &str, activity: Activity, status: i32) {
     let now = world.now;
@@ -148,6 +162,9 @@ fn log(world: &mut World, host: &str, unit: &str, line: &str) {
 
 /// Starts the services that the lab's file declares, at the lab's beginning; the error is a unit, and why it does not.
 pub fn boot_units(world: &mut World, host: &str) -> Result<(), (String, String)> {
+    if let Some(host) = world.hosts.get_mut(host) {
+        daemon_reload(host);
+    }
     for name in taught_units(world, host) {
         let runs =
             unit_of(world, host, &name).is_some_and(|unit| unit.activity == Activity::Active);
@@ -161,6 +178,9 @@ pub fn boot_units(world: &mut World, host: &str) -> Result<(), (String, String)>
 
 /// Starts every service after a boot; what fails is in the log.
 pub fn start_all(world: &mut World, host: &str) {
+    if let Some(host) = world.hosts.get_mut(host) {
+        daemon_reload(host);
+    }
     for name in taught_units(world, host) {
         // Its failure is in the log and in its state, as in life.
         let _ = daemon(world, host, &name, Job::Start);
@@ -195,6 +215,7 @@ pub fn declared(name: &str, definition: &UnitDefinition, now: i64) -> (String, U
         generation: 1,
         pid: if definition.stopped { 0 } else { 900 },
         status: 0,
+        loaded: None,
     };
     (full_name(name), unit)
 }
@@ -249,6 +270,7 @@ pub fn add_transient(
         generation,
         pid: 0,
         status: 0,
+        loaded: None,
     };
     host_state.units.insert(name.to_owned(), unit);
     if let Some(due) = due {
@@ -354,6 +376,7 @@ pub fn standard_units(host: &Host) -> BTreeMap<String, Unit> {
         generation: 1,
         pid,
         status: 0,
+        loaded: None,
     };
     let mut units = BTreeMap::from([
         (

@@ -40,6 +40,14 @@ pub fn register(engine: &mut Engine) {
             Ok(())
         })
     });
+    // The text of a unit's file as systemd has read it; () if it has none.
+    engine.register_fn("unit_file", |host: &mut LabHost, unit: &str| {
+        host.with(|world| {
+            let unit = known(world, host.name(), unit)?;
+            let loaded = world.hosts[host.name()].units[&unit].loaded.clone();
+            Ok(loaded.map_or(Dynamic::UNIT, Dynamic::from))
+        })
+    });
     states(engine);
 }
 

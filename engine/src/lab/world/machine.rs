@@ -171,6 +171,9 @@ pub struct Unit {
     pub pid: u32,
     /// Exit status of the last main process.
     pub status: i32,
+    /// The text of its file as systemd read it last; it starts by that, whatever the file says by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<String>,
 }
 
 /// The kinds of unit that the lab knows.
