@@ -213,7 +213,7 @@ fn gc_gives_back_a_dead_runs_lease_and_leaves_that_of_another_alone() {
     let lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/runbook";
     for taken_over in [false, true] {
         let bench = Bench::new();
-        let namespace = prepare(&cluster, "gc-lease");
+        let namespace = prepare(&cluster, &format!("gc-lease-{taken_over}"));
         let access = cluster.operator(&bench, &namespace);
         let book = bench.write("words.rhai", WORDS);
         let parameter = format!("ns={namespace}");
