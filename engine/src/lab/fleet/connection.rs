@@ -631,12 +631,19 @@ impl Actor for LabConnection {
 
     fn forget(&self, markers: &[OperationId]) -> Result<(), TransportError> {
         self.change(|world| {
-            world.launches.retain(|key, _| {
-                !markers.iter().any(|marker| {
-                    key.split_once('/')
-                        .is_some_and(|(id, _)| id == marker.as_str())
-                })
-            });
+            for marker in markers {
+                // `marker/attempt`: they stand side by side.
+                let of_marker = format!("{marker}/");
+                let attempts = world.launches.range(of_marker.clone()..);
+                let attempts: Vec<String> = attempts
+                    .map(|(key, _)| key)
+                    .take_while(|key| key.starts_with(&of_marker))
+                    .cloned()
+                    .collect();
+                for key in attempts {
+                    world.launches.remove(&key);
+                }
+            }
             Ok(())
         })
     }

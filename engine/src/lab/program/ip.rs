@@ -178,6 +178,7 @@ fn change(
         Some((_, container)) => container["securityContext"]["privileged"] == true,
     };
     let place = session.world.network_place(&session.place);
+    session.world.settle();
     let outcome = match session.world.machine_mut(&place) {
         _ if !permitted => Err(LinkError::NotPermitted),
         Some(machine) => apply(machine),

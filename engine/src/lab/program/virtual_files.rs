@@ -39,8 +39,10 @@ fn content(session: &Session, path: &str) -> Option<String> {
         return Some(text + "\n");
     }
     match path {
-        "/proc/net/snmp" | "/proc/self/net/snmp" => Some(machine.counters.snmp()),
-        "/proc/net/netstat" | "/proc/self/net/netstat" => Some(machine.counters.netstat()),
+        "/proc/net/snmp" | "/proc/self/net/snmp" => Some(world.counters(&session.place)?.snmp()),
+        "/proc/net/netstat" | "/proc/self/net/netstat" => {
+            Some(world.counters(&session.place)?.netstat())
+        }
         "/proc/sys/kernel/random/boot_id" => Some(host(session)?.boot_id.clone() + "\n"),
         "/proc/sys/kernel/hostname" => Some(session.hostname() + "\n"),
         "/proc/uptime" => {

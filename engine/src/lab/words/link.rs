@@ -53,6 +53,7 @@ pub fn register(engine: &mut Engine) {
         let link = to_json(&Dynamic::from_map(link))?;
         host.change(|world| {
             let hardware = mac(&[host.name(), name]);
+            world.settle();
             let machine = own(world, host)?;
             // Its absence is what is wanted.
             let _ = network::remove_link(machine, name);
@@ -63,6 +64,7 @@ pub fn register(engine: &mut Engine) {
     });
     engine.register_fn("remove_link", |host: &mut LabHost, name: &str| {
         host.change(|world| {
+            world.settle();
             network::remove_link(own(world, host)?, name)
                 .map_err(|_| format!("{} has no link {name}", host.name()))
         })

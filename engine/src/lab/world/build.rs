@@ -32,6 +32,7 @@ impl World {
             .collect::<Result<_, _>>()?;
         let mut world = World {
             now: starts - UPTIME,
+            settled: starts - UPTIME,
             serial: 1000,
             images: definition.images.clone(),
             public_endpoint: definition.public_endpoint.clone(),

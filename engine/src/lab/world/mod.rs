@@ -9,6 +9,7 @@ mod machine;
 mod outcome;
 mod reboot;
 mod time;
+mod traffic;
 
 pub use counters::Counters;
 pub use files::{Entry, FileError, FileTree, plain};
@@ -37,6 +38,8 @@ pub struct World {
     pub format: u32,
     /// The lab's time.
     pub now: Millis,
+    /// Until when traffic is in the counters.
+    pub settled: Millis,
     /// Counts everything that needs a number: events, resource versions, process ids.
     pub serial: u64,
     /// What is going to happen.
@@ -115,6 +118,7 @@ impl World {
         Self {
             format: FORMAT,
             now: 0,
+            settled: 0,
             serial: 0,
             events: vec![],
             hosts: BTreeMap::new(),

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::counters::Traffic;
 use super::{Activity, Host, Kubelet, Millis, Place, World};
 use crate::lab::definition::Reach;
-use crate::lab::{behaviour, cluster, fleet, network, systemd};
+use crate::lab::{behaviour, cluster, fleet, systemd};
 
 /// Something that is going to happen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -125,39 +124,18 @@ impl World {
     }
 
     fn flow_until(&mut self, time: Millis) {
-        let elapsed = time - self.now;
-        if elapsed <= 0 {
-            return;
-        }
-        self.now = time;
-        for sandbox in self.sandboxes.values_mut() {
-            let proxy = !sandbox.host_network && sandbox.too_small_until.is_none();
-            let small = sandbox
-                .machine
-                .link("eth0")
-                .is_some_and(|link| link.mtu < network::PROXY_NEEDS);
-            let traffic = if small {
-                Traffic::Tunnelled { proxy }
-            } else {
-                Traffic::Healthy
-            };
-            sandbox.machine.counters.flow(traffic, elapsed);
-        }
-        for host in self.hosts.values_mut() {
-            let small = host
-                .machine
-                .link("flannel.1")
-                .is_some_and(|link| link.mtu < network::PROXY_NEEDS);
-            let traffic = if small {
-                Traffic::Tunnelled { proxy: false }
-            } else {
-                Traffic::Healthy
-            };
-            host.machine.counters.flow(traffic, elapsed);
-        }
+        self.now = self.now.max(time);
     }
 
     fn happen(&mut self, what: Happening) {
+        // Links may come, go or change with it; what traffic they had until now is counted first. Programs see to that
+        // themselves.
+        if !matches!(
+            what,
+            Happening::Process { .. } | Happening::Service { .. } | Happening::Timer { .. }
+        ) {
+            self.settle();
+        }
         match what {
             Happening::JudgeNode { host } => cluster::judge_node(self, &host),
             Happening::Timer {
