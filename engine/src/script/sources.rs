@@ -8,6 +8,7 @@ use crate::model::SourcePosition;
 
 /// The modules of the standard library, embedded.
 const STANDARD_LIBRARY: &[(&str, &str)] = &[
+    ("std/files", include_str!("../../../stdlib/files.rhai")),
     ("std/flannel", include_str!("../../../stdlib/flannel.rhai")),
     ("std/k3s", include_str!("../../../stdlib/k3s.rhai")),
     (
@@ -18,6 +19,7 @@ const STANDARD_LIBRARY: &[(&str, &str)] = &[
     ("std/measure", include_str!("../../../stdlib/measure.rhai")),
     ("std/net", include_str!("../../../stdlib/net.rhai")),
     ("std/systemd", include_str!("../../../stdlib/systemd.rhai")),
+    ("std/table", include_str!("../../../stdlib/table.rhai")),
     (
         "std/tailscale",
         include_str!("../../../stdlib/tailscale.rhai"),

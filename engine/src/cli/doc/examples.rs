@@ -1,6 +1,7 @@
 //! The examples of the standard library, which the tests run as they stand.
 
 const FILES: &[&str] = &[
+    include_str!("../../../../stdlib/examples/files.rhai"),
     include_str!("../../../../stdlib/examples/flannel.rhai"),
     include_str!("../../../../stdlib/examples/k3s.rhai"),
     include_str!("../../../../stdlib/examples/kubernetes.rhai"),
@@ -8,6 +9,7 @@ const FILES: &[&str] = &[
     include_str!("../../../../stdlib/examples/mtu.rhai"),
     include_str!("../../../../stdlib/examples/net.rhai"),
     include_str!("../../../../stdlib/examples/systemd.rhai"),
+    include_str!("../../../../stdlib/examples/table.rhai"),
     include_str!("../../../../stdlib/examples/tailscale.rhai"),
     include_str!("../../../../stdlib/examples/tls.rhai"),
 ];
