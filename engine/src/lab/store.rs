@@ -19,6 +19,12 @@ pub struct Store {
     sync: bool,
 }
 
+/// What every state says of itself.
+#[derive(serde::Deserialize)]
+struct Format {
+    format: u32,
+}
+
 /// Tells one version of the state file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -75,19 +81,22 @@ impl Store {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("reading", error)),
         };
-        let world: World = serde_json::from_slice(&bytes).map_err(|error| LabError::State {
+        let wrong = |why: String| LabError::State {
             path: self.path.clone(),
-            why: error.to_string(),
-        })?;
-        if world.format != FORMAT {
-            return Err(LabError::State {
-                path: self.path.clone(),
-                why: format!(
-                    "it has format {}, this program writes {FORMAT}",
-                    world.format
-                ),
-            });
+            why,
+        };
+        // Before the rest: what another format says need not be understood.
+        match serde_json::from_slice::<Format>(&bytes) {
+            Ok(stored) if stored.format != FORMAT => {
+                let other = stored.format;
+                return Err(wrong(format!(
+                    "it has format {other}, this program writes {FORMAT}"
+                )));
+            }
+            _ => {}
         }
+        let world: World =
+            serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
         Ok(Some(world))
     }
 
@@ -139,5 +148,22 @@ impl Store {
             path: self.path.clone(),
             source,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_another_format_is_refused_as_such_whatever_it_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path(), "old");
+        std::fs::write(&store.path, r#"{"format": 1, "hosts": "of another kind"}"#).unwrap();
+        let why = store.load().unwrap_err().to_string();
+        assert!(
+            why.contains("format 1") && why.contains("lab reset"),
+            "{why}"
+        );
     }
 }
