@@ -94,6 +94,8 @@ pub const RAW_FROM_OUTSIDE: &str = "RB108";
 pub const SHADOWED_NAME: &str = "RB109";
 /// A parameter that nothing reads.
 pub const UNUSED_PARAMETER: &str = "RB110";
+/// A closure that takes a function for the variable of the same name.
+pub const FUNCTION_FOR_VARIABLE: &str = "RB111";
 /// An `allow` without a reason.
 pub const ALLOW_WITHOUT_REASON: &str = "RB190";
 /// An `allow` that silences nothing.
@@ -314,6 +316,16 @@ pub const CODES: &[Code] = &[
         text: "The header declares a parameter that nothing reads. Whoever gives it believes that it does something.",
         bad: "",
         good: "note(param(\"size\"));\nnote(param(\"path\"));",
+    },
+    Code {
+        code: FUNCTION_FOR_VARIABLE,
+        name: "function-for-variable",
+        weight: Weight::Hazard,
+        text: "A closure that hands a variable of its surroundings to a function gets the *function* of that name, where the \
+               text has one, and nothing says so: the closure then compares, writes or runs something else than is meant. \
+               Give the variable or the function another name.",
+        bad: "fn line(n) { `line ${n}` }\nfn same(a, b) { a == b }\nlet line = line(1);\nnote(`${[\"line 1\"].some(|one| same(one, line))}`);",
+        good: "fn line(n) { `line ${n}` }\nfn same(a, b) { a == b }\nlet wanted = line(1);\nnote(`${[\"line 1\"].some(|one| same(one, wanted))}`);",
     },
     Code {
         code: ALLOW_WITHOUT_REASON,

@@ -1,5 +1,7 @@
 //! Names: those that hide others, and parameters that nothing reads.
 
+use std::collections::BTreeSet;
+
 use rhai::Position;
 
 use super::outline::{Kind, Node, Outline};
@@ -9,7 +11,13 @@ use super::{Finding, Header, Unit, codes};
 pub fn shadowed(unit: &Unit<'_>, outline: &Outline, findings: &mut Vec<Finding>) {
     let mut scopes = Scopes {
         unit,
+        functions: outline
+            .functions
+            .iter()
+            .map(|function| function.name.as_str())
+            .collect(),
         open: Vec::new(),
+        closure: None,
         findings,
     };
     scopes.block(&[], &outline.top);
@@ -25,7 +33,11 @@ pub fn shadowed(unit: &Unit<'_>, outline: &Outline, findings: &mut Vec<Finding>)
 
 struct Scopes<'a, 'u> {
     unit: &'a Unit<'u>,
+    /// The functions of the text.
+    functions: BTreeSet<&'a str>,
     open: Vec<Vec<(String, Option<usize>)>>,
+    /// How many scopes lie around the closure that is being looked at.
+    closure: Option<usize>,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -66,6 +78,26 @@ impl Scopes<'_, '_> {
         }
     }
 
+    /// In a closure the interpreter finds the function of a name before the variable that is meant.
+    fn variable(&mut self, name: &str, at: Position) {
+        let Some(around) = self.closure.filter(|_| self.functions.contains(name)) else {
+            return;
+        };
+        let binds = |scope: &Vec<(String, _)>| scope.iter().any(|(other, _)| other == name);
+        let (outside, inside) = self.open.split_at(around.min(self.open.len()));
+        if outside.iter().any(binds) && !inside.iter().any(binds) {
+            let message = format!(
+                "in a closure, `{name}` may be the function of that name, not the variable"
+            );
+            let length = name.chars().count();
+            let finding = self
+                .unit
+                .finding(codes::FUNCTION_FOR_VARIABLE, at, length, message);
+            self.findings
+                .push(finding.help("give the variable or the function another name"));
+        }
+    }
+
     fn node(&mut self, node: &Node) {
         match &node.kind {
             Kind::Let(name, value) => {
@@ -93,8 +125,11 @@ impl Scopes<'_, '_> {
             }
             Kind::Closure(params, body) => {
                 let params: Vec<_> = params.iter().map(|name| (name.clone(), node.at)).collect();
+                let around = self.closure.replace(self.open.len());
                 self.block(&params, body);
+                self.closure = around;
             }
+            Kind::Variable(name) => self.variable(name, node.at),
             _ => {
                 for child in node.children() {
                     self.node(child);
