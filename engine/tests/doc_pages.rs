@@ -93,9 +93,8 @@ fn a_page_in_html_is_whole_and_loads_nothing() {
         }
         let loads = all(
             &html,
-            r#"<(script|link|img|iframe)|(?:src|href)="(?:https?:)?//"#,
+            r#"(<(?:script|link|img|iframe)|(?:src|href)="(?:https?:)?//)"#,
         );
-        let loads: Vec<_> = loads.iter().filter(|found| !found.is_empty()).collect();
         assert!(loads.is_empty(), "{file}: {loads:?}");
         assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
         // Each heading that is linked to is there.

@@ -112,20 +112,29 @@ fn of_run(
         forget_markers(&*fleet, &ledger, &announcer);
     }
     let removed = remove_pods(&*fleet, pods, run, &ledger, found);
-    for (object, what) in &leases {
-        if still_of(&*fleet, object, run)? {
-            found.say(format!("gave back {object}: {what}, of run {run}"));
-        }
-    }
+    let held = removed.and_then(|()| held(&*fleet, leases, run));
     fleet.close();
-    removed
+    for (object, what) in held? {
+        found.say(format!("gave back {object}: {what}, of run {run}"));
+    }
+    Ok(())
 }
 
-/// Whether an object is there and carries the run's name.
-fn still_of(fleet: &dyn ActingFleet, object: &ObjectRef, run: &RunId) -> Result<bool, Problem> {
-    let cluster = fleet.cluster_observer().map_err(failed)?;
-    let now = cluster.get(object).map_err(failed)?;
-    Ok(now.is_some_and(|now| now["metadata"]["labels"][RUN_LABEL] == run.as_str()))
+/// Those of the leases that are there and carry the run's name.
+fn held(
+    fleet: &dyn ActingFleet,
+    leases: Vec<(ObjectRef, String)>,
+    run: &RunId,
+) -> Result<Vec<(ObjectRef, String)>, Problem> {
+    let mut held = Vec::new();
+    for (object, what) in leases {
+        let cluster = fleet.cluster_observer().map_err(failed)?;
+        let now = cluster.get(&object).map_err(failed)?;
+        if now.is_some_and(|now| now["metadata"]["labels"][RUN_LABEL] == run.as_str()) {
+            held.push((object, what));
+        }
+    }
+    Ok(held)
 }
 
 fn remove_pods(

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{key, store};
+use crate::lab::definition::Role;
 use crate::lab::world::{Happening, Kubelet, Millis, World};
 
 /// When the control plane calls a silent node NotReady (kube-controller-manager's `--node-monitor-grace-period`: 40 s,
@@ -22,9 +23,14 @@ pub fn kubelet_comes(world: &mut World, name: &str) {
 /// A node's kubelet has gone, if it was there; its node looks ready until the control plane has waited long enough.
 pub fn kubelet_goes(world: &mut World, name: &str) {
     let now = world.now;
-    if let Some(host) = world.hosts.get_mut(name)
-        && host.kubelet == Kubelet::Up
-    {
+    let Some(host) = world.hosts.get_mut(name) else {
+        return;
+    };
+    if host.role == Role::Plain {
+        // It has none, and nobody would judge it.
+        return;
+    }
+    if host.kubelet == Kubelet::Up {
         host.kubelet = Kubelet::Down(now);
     }
     let host = name.to_owned();

@@ -219,3 +219,34 @@ fn a_restart_in_the_foreground_cuts_its_own_connection_and_the_gate_knows_its_en
     bench.ok("k3s-server-1", "systemctl restart k3s");
     let _ = bench.fleet.actor(&Bench::target("k3s-server-1")).unwrap();
 }
+
+#[test]
+fn a_reboot_takes_what_the_kernel_and_run_had_and_k3s_makes_it_again() {
+    let bench = Bench::of("k3s-double-tunnel-wireguard");
+    let node = "k3s-server-1";
+    assert_eq!(bench.mtu(node, "flannel-wg"), 1200);
+    bench.ok(node, "touch /run/here");
+    let reboot = bench.launch("reboot");
+    let lost = bench
+        .actor(node)
+        .launch(&reboot, &SilentSink, &Cancel::default());
+    assert!(matches!(lost, Err(TransportError::Lost { .. })), "{lost:?}");
+    bench.wait(46);
+    assert_eq!(bench.probe(node, "test -e /run/here").0, 1);
+    assert_eq!(bench.probe(node, "ip link show dev flannel-wg").0, 1);
+    assert_eq!(bench.probe(node, "ip link show dev tailscale0").0, 0);
+    bench.wait(60);
+    assert_eq!(bench.mtu(node, "flannel-wg"), 1200);
+    assert_eq!(ready(&bench, node), "True");
+}
+
+#[test]
+fn a_start_of_what_is_starting_changes_nothing() {
+    let bench = Bench::new();
+    let node = "k3s-server-1";
+    bench.ok(node, "systemctl --no-block restart k3s");
+    bench.wait(10);
+    bench.ok(node, "systemctl --no-block start k3s");
+    bench.wait(4);
+    assert_eq!(bench.probe(node, "systemctl is-active k3s").0, 0);
+}
