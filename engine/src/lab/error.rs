@@ -24,7 +24,7 @@ pub enum LabError {
     #[error("the lab's behaviour cannot be understood\n{0}")]
     Behaviour(String),
     /// The stored state cannot be understood.
-    #[error("the lab's state {} cannot be read: {why}; `runbook lab reset` starts it afresh", path.display())]
+    #[error("the lab's state {} cannot be read: {why}; `runbook lab reset {}` starts it afresh", path.display(), to_reset(path))]
     State {
         /// Where it is.
         path: PathBuf,
@@ -47,4 +47,11 @@ pub enum LabError {
     /// Somebody tried to change a lab that was opened for reading.
     #[error("the lab was opened read-only, so nothing can be changed in it")]
     ReadOnly,
+}
+
+/// The lab that a state belongs to, as `lab reset` wants it: by its name, if it comes with the program.
+fn to_reset(state: &std::path::Path) -> &str {
+    let stem = state.file_stem().and_then(|stem| stem.to_str());
+    stem.filter(|stem| super::names().contains(stem))
+        .unwrap_or("LAB")
 }

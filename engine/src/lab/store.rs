@@ -158,11 +158,11 @@ mod tests {
     #[test]
     fn a_state_of_another_format_is_refused_as_such_whatever_it_says() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::new(directory.path(), "old");
+        let store = Store::new(directory.path(), "k3s-double-tunnel");
         std::fs::write(&store.path, r#"{"format": 1, "hosts": "of another kind"}"#).unwrap();
         let why = store.load().unwrap_err().to_string();
         assert!(
-            why.contains("format 1") && why.contains("lab reset"),
+            why.contains("format 1") && why.contains("lab reset k3s-double-tunnel`"),
             "{why}"
         );
     }
