@@ -25,6 +25,7 @@ fn same(bench: &Bench, text: &str) -> String {
     let mut text = text.replace(&bench.path().display().to_string(), "[DIR]");
     for (pattern, shown) in [
         (r"\d{8}-\d{6}-[a-z0-9]{6}", "[RUN]"),
+        (r#""\d{8}""#, "\"[DAY]\""),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( UTC)?", "[DATE]"),
         (r"process \d+", "process [PID]"),
         (r"(by|\|) [^ |,]+( \d+)?@[^ ,\n]+", "$1 [WHO]"),
