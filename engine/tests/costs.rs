@@ -133,12 +133,6 @@ impl Watched {
         self.target
             .launch(&launch, &SilentSink, &Cancel::default())
             .unwrap();
-        let rc = self.at(&format!("markers/ops/{}.1/rc", launch.marker));
-        let begin = std::time::Instant::now();
-        while !rc.exists() {
-            assert!(begin.elapsed().as_secs() < 20, "no exit status");
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
     }
 }
 
@@ -147,7 +141,7 @@ fn often(started: &[String], tool: &str) -> usize {
 }
 
 #[test]
-fn a_gated_command_is_one_round_trip_and_seven_programs() {
+fn a_gated_command_is_one_round_trip_and_three_programs() {
     let watched = Watched::new();
     watched.launch("first");
     watched.launch("second");
@@ -155,11 +149,11 @@ fn a_gated_command_is_one_round_trip_and_seven_programs() {
     watched.launch("third");
     let (started, exchanges, conversations) = watched.since();
     assert_eq!((exchanges, conversations), (0, 1), "{started:?}");
-    // The gate's own two directories, its link, its syncs before and after the command, the watchdog and `setsid`.
-    assert!(started.len() <= 8, "{started:?}");
-    assert!(often(&started, "sync") <= 2, "{started:?}");
-    assert_eq!(often(&started, "ln"), 1, "{started:?}");
-    assert_eq!(often(&started, "sh"), 0, "a shell was started: {started:?}");
+    // The gate's sync, the command's session, and the watchdog, which may not have come to it.
+    for (tool, most) in [("sync", 1), ("setsid", 1), ("sleep", 1)] {
+        assert!(often(&started, tool) <= most, "{started:?}");
+    }
+    assert!(started.len() <= 3, "{started:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use runbook::transport::{
     Actor, Cancel, Command, Completion, Exit, InFlight, Launch, OUTPUT_LIMIT, Output, OutputSink,
     Program, SilentSink, Stream, TransportError,
 };
+use support::markers::{field, file, record};
 use support::shells::{Place, places};
 
 fn marker(name: &str) -> OperationId {
@@ -72,20 +73,6 @@ fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 fn alive(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     !stat.is_empty() && !stat.contains(") Z")
-}
-
-/// A field of the record that holds the gate.
-fn gate_field(place: &Place, launch: &Launch, field: &str) -> String {
-    let gate = place.file(&format!(
-        "markers/ops/{}.{}/gate",
-        launch.marker, launch.attempt
-    ));
-    std::fs::read_to_string(gate)
-        .unwrap()
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("{field} ")))
-        .unwrap()
-        .to_owned()
 }
 
 #[derive(Default)]
@@ -272,9 +259,7 @@ fn it_outlives_the_engine_and_is_attached_again() {
         std::thread::scope(|scope| {
             let engine = scope.spawn(|| place.connect().launch(&long, &SilentSink, &cancel));
             wait_for("the gate", || {
-                place
-                    .file(&format!("markers/ops/{}.1/gate", long.marker))
-                    .exists()
+                file(&place, &long, "gate").exists()
             });
             std::thread::sleep(Duration::from_millis(200));
             cancel.request();
@@ -316,12 +301,8 @@ fn a_killed_wrapper_is_an_unknown_outcome() {
     for place in places() {
         let long = detached("killed", "sleep 30");
         assert_eq!(start(&place, &long).unwrap(), Completion::Started);
-        wait_for("the job", || {
-            place
-                .file(&format!("markers/ops/{}.1/job", long.marker))
-                .exists()
-        });
-        let wrapper = gate_field(&place, &long, "pid");
+        wait_for("the job", || !field(&place, &long, "job").is_empty());
+        let wrapper = field(&place, &long, "pid");
         let killed = std::process::Command::new("kill")
             .args(["-9", &wrapper])
             .status()
@@ -331,9 +312,7 @@ fn a_killed_wrapper_is_an_unknown_outcome() {
         let InFlight::Unknown(words) = inquire(&place, &long) else {
             panic!("{}", place.shell)
         };
-        let job =
-            std::fs::read_to_string(place.file(&format!("markers/ops/{}.1/job", long.marker)))
-                .unwrap();
+        let job = field(&place, &long, "job");
         assert!(
             words.contains("killed") && words.contains(job.trim()),
             "{words}"
@@ -357,21 +336,20 @@ fn a_restarted_host_is_an_unknown_outcome() {
     let long = detached("reboot", "sleep 30");
     start(&place, &long).unwrap();
     assert_eq!(inquire(&place, &long), InFlight::Running);
-    let gate = place.file(&format!("markers/ops/{}.1/gate", long.marker));
-    let text = std::fs::read_to_string(&gate).unwrap();
-    let boot = gate_field(&place, &long, "boot");
+    let gate = file(&place, &long, "gate");
+    let text = record(&place, &long);
+    let boot = field(&place, &long, "boot");
     std::fs::write(&gate, text.replace(&boot, "another-boot")).unwrap();
     let InFlight::Unknown(words) = inquire(&place, &long) else {
         panic!("known")
     };
     assert!(words.contains("restarted"), "{words}");
     // A process with the same number that was born at another time is not ours.
-    let born = gate_field(&place, &long, "born");
+    let born = field(&place, &long, "born");
     std::fs::write(&gate, text.replace(&format!("born {born}"), "born 1")).unwrap();
     assert!(matches!(inquire(&place, &long), InFlight::Unknown(_)));
-    let wrapper = gate_field(&place, &long, "pid");
-    let job =
-        std::fs::read_to_string(place.file(&format!("markers/ops/{}.1/job", long.marker))).unwrap();
+    let wrapper = field(&place, &long, "pid");
+    let job = field(&place, &long, "job");
     for group in [wrapper.trim(), job.trim()] {
         let _ = std::process::Command::new("kill")
             .args(["-9", "--", &format!("-{group}")])

@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use runbook::model::{OperationId, OperationKey, RunId};
@@ -11,6 +10,7 @@ use runbook::transport::{
     Actor, Cancel, Command, Completion, Exit, InFlight, Launch, OUTPUT_LIMIT, Program, SilentSink,
     TransportError,
 };
+use support::markers::{file, record};
 use support::shells::{Place, places};
 
 fn launch(name: &str) -> Launch {
@@ -38,17 +38,15 @@ fn ran(place: &Place, name: &str) -> Launch {
         panic!("{completion:?}")
     };
     assert_eq!(output.exit, Exit::Code(3));
-    // The answer comes before all is on the target's disk.
-    let begin = Instant::now();
-    while !file(place, &launch, "rc").exists() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "no exit status");
-        std::thread::sleep(Duration::from_millis(5));
-    }
     launch
 }
 
-fn file(place: &Place, launch: &Launch, name: &str) -> PathBuf {
-    place.file(&format!("markers/ops/{}.1/{name}", launch.marker))
+/// The record of a command that has ended, up to this line, with another end.
+fn rewrite(place: &Place, launch: &Launch, from: &str, end: &[u8]) {
+    let kept = record(place, launch);
+    let at = kept.find(&format!("\n{from}")).unwrap() + 1;
+    let text = [&kept.as_bytes()[..at], end].concat();
+    std::fs::write(file(place, launch, "gate"), text).unwrap();
 }
 
 fn inquire(place: &Place, launch: &Launch) -> Result<InFlight, TransportError> {
@@ -88,9 +86,9 @@ fn nonsense() -> Vec<Vec<u8>> {
 fn an_exit_status_that_makes_no_sense_is_an_unknown_outcome() {
     for place in places() {
         let launch = ran(&place, "rc");
-        let kept = std::fs::read(file(&place, &launch, "rc")).unwrap();
+        let kept = record(&place, &launch);
         for text in nonsense() {
-            std::fs::write(file(&place, &launch, "rc"), &text).unwrap();
+            rewrite(&place, &launch, "exit 3", &text);
             let shown = String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned();
             let answer = inquire(&place, &launch).unwrap();
             assert!(
@@ -98,8 +96,8 @@ fn an_exit_status_that_makes_no_sense_is_an_unknown_outcome() {
                 "{}: {shown:?} became {answer:?}",
                 place.shell
             );
+            std::fs::write(file(&place, &launch, "gate"), &kept).unwrap();
         }
-        std::fs::write(file(&place, &launch, "rc"), kept).unwrap();
         assert!(matches!(
             inquire(&place, &launch),
             Ok(InFlight::Ended(output)) if output.exit == Exit::Code(3)
@@ -112,7 +110,6 @@ fn an_exit_status_that_makes_no_sense_is_an_unknown_outcome() {
 fn a_gate_that_makes_no_sense_is_never_taken_for_a_command_that_did_not_run() {
     for place in places() {
         let launch = ran(&place, "gate");
-        std::fs::remove_file(file(&place, &launch, "rc")).unwrap();
         let mut texts = nonsense();
         let here = std::process::id();
         for pid in ["-1", "0 0", "../../etc/passwd", "1;kill", "$(touch pwned)"] {
@@ -142,9 +139,9 @@ fn a_gate_that_makes_no_sense_is_never_taken_for_a_command_that_did_not_run() {
 fn a_job_that_makes_no_sense_is_not_looked_up() {
     for place in places() {
         let launch = ran(&place, "job");
-        std::fs::remove_file(file(&place, &launch, "rc")).unwrap();
+        let kept = record(&place, &launch);
         for text in nonsense() {
-            std::fs::write(file(&place, &launch, "job"), &text).unwrap();
+            rewrite(&place, &launch, "job ", &[b"job ", &text[..]].concat());
             match inquire(&place, &launch).unwrap() {
                 InFlight::Unknown(words) => {
                     assert!(!words.contains("may still run"), "{words}");
@@ -152,52 +149,43 @@ fn a_job_that_makes_no_sense_is_not_looked_up() {
                 }
                 other => panic!("{}: {other:?}", place.shell),
             }
+            std::fs::write(file(&place, &launch, "gate"), &kept).unwrap();
         }
     }
 }
 
 #[test]
 fn other_epochs_are_refused_and_nonsense_is_named() {
-    for (name, words) in [
+    for (epoch, words) in [
         ("2", "newer engine"),
         ("9223372036854775807", "newer engine"),
         ("99999999999999999999999", "newer engine"),
-        ("-5", "is no epoch"),
-        ("x", "is no epoch"),
-        ("1 0", "is no epoch"),
-        ("$(touch pwned)", "is no epoch"),
+        ("-5", "did not write"),
+        ("x", "did not write"),
+        ("1 0", "did not write"),
+        ("$(touch pwned)", "did not write"),
     ] {
         for place in places() {
-            let launch = launch("epoch");
-            let names = place.file(&format!("markers/ops/{}.epoch", launch.marker));
-            std::fs::create_dir_all(&names).unwrap();
-            private(&place.file("markers"));
-            std::fs::write(names.join(name), "").unwrap();
+            let first = ran(&place, "epoch");
+            let text = record(&place, &first).replace("\nepoch 1\n", &format!("\nepoch {epoch}\n"));
+            std::fs::write(file(&place, &first, "gate"), text).unwrap();
+            let second = Launch {
+                attempt: 2,
+                ..first
+            };
             let refused = place
                 .connect()
-                .launch(&launch, &SilentSink, &Cancel::default());
+                .launch(&second, &SilentSink, &Cancel::default());
             match refused {
                 Err(TransportError::Refused { why, .. }) => {
-                    assert!(why.contains(words), "{}: {name:?}: {why}", place.shell)
+                    assert!(why.contains(words), "{}: {epoch:?}: {why}", place.shell)
                 }
-                other => panic!("{}: {name:?}: {other:?}", place.shell),
+                other => panic!("{}: {epoch:?}: {other:?}", place.shell),
             }
-            assert_eq!(inquire(&place, &launch).unwrap(), InFlight::NeverRan);
+            assert!(!file(&place, &second, "gate").exists());
         }
     }
     assert!(!std::path::Path::new("pwned").exists());
-}
-
-/// Closes a directory and all below it.
-fn private(directory: &std::path::Path) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o700)).unwrap();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            private(&path);
-        }
-    }
 }
 
 /// How much memory this process has ever used, in KiB (proc_pid_status(5)).
@@ -213,7 +201,7 @@ fn peak() -> u64 {
 #[test]
 fn marker_files_of_a_gigabyte_are_not_read_whole() {
     for place in places() {
-        for name in ["gate", "rc", "job", "stdout"] {
+        for name in ["gate", "stdout"] {
             let launch = ran(&place, name);
             std::fs::File::options()
                 .write(true)
@@ -233,14 +221,14 @@ fn marker_files_of_a_gigabyte_are_not_read_whole() {
             );
             match (name, answer) {
                 // What runbook wrote is at the beginning; some shells pass over the NUL bytes that follow.
-                ("gate" | "job" | "rc", InFlight::Ended(output)) => {
+                ("gate", InFlight::Ended(output)) => {
                     assert_eq!(output.exit, Exit::Code(3));
                 }
                 ("stdout", InFlight::Ended(output)) => {
                     assert_eq!(output.stdout.bytes.len(), OUTPUT_LIMIT);
                     assert_eq!(output.stdout.dropped, (1 << 30) - OUTPUT_LIMIT as u64);
                 }
-                ("rc" | "gate", InFlight::Unknown(_)) => {}
+                ("gate", InFlight::Unknown(_)) => {}
                 (_, other) => panic!("{}: {name}: {other:?}", place.shell),
             }
         }

@@ -13,9 +13,10 @@ use crate::transport::Stream;
 /// input, is left to the call. Nothing runs if the line does not come to its end: the connection was lost before.
 pub(super) const ONCE: &str = r#"unset n l;n=$(printf "\nx");n=${n%x};IFS= read -r l&&eval "$l""#;
 
-/// A shell for many exchanges, each a line. `TMOUT` would end it while it waits.
+/// A shell for many exchanges, each a line. `TMOUT` would end it while it waits. `settle_last` (marker.sh) puts the last
+/// command's end on the disk.
 pub(super) const SERVE: &str =
-    r#"unset n l TMOUT;n=$(printf "\nx");n=${n%x};while IFS= read -r l;do eval "$l";done"#;
+    r#"unset n l TMOUT last;n=$(printf "\nx");n=${n%x};while IFS= read -r l;do eval "$l";done;[ -z "$last" ]||settle_last"#;
 
 /// The longest input that goes into the line of an exchange, in bytes; a shell reads lines byte by byte.
 const LONGEST_INLINE: usize = 32 << 10;
@@ -32,6 +33,8 @@ pub(super) struct Call<'a> {
     pub tools: &'a [&'static str],
     /// Its input, in parts.
     pub input: &'a [&'a [u8]],
+    /// Words that a shell which stays keeps in mind after it (`ended` in frame.sh).
+    pub kept: &'a [&'a str],
 }
 
 /// A text holds a NUL byte, which no shell word can.
@@ -68,9 +71,14 @@ impl Call<'_> {
         line.push_str("; ");
         self.write(&mut line, nonce)?;
         line.push_str(&format!(
-            ") </dev/null; ended \"$?\" {nonce} {}\n",
+            ") </dev/null; ended \"$?\" {nonce} {}",
             self.function
         ));
+        for word in self.kept {
+            line.push(' ');
+            line.push_str(&line_word(word).ok_or(HasNul)?);
+        }
+        line.push('\n');
         Ok(Some(line))
     }
 

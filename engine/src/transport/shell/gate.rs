@@ -1,11 +1,15 @@
 //! The gate (M4): commands that run at most once, whatever becomes of the connection and the engine.
 //!
-//! On the target each attempt of an operation has a directory of its own, `ops/<operation>.<attempt>`, and in
-//! it a name, `gate`, that can be linked only once: to a `start` record by the wrapper, which then runs the
-//! command, or to a `revoke` record by an engine that has to know that the command never will. `rc` is written
-//! last. Which epoch may launch is kept per operation, as names in `ops/<operation>.epoch/`: an engine first
-//! writes the name of its own epoch there and then refuses to go on if it sees a higher one, so that of two
-//! engines at least the older one sees the newer, without a lock.
+//! On the target each attempt of an operation has a record, `ops/<operation>.<attempt>.gate`, a file that can be made
+//! only once: with `start` by the wrapper, which then runs the command, or with `revoke` by an engine that has to know
+//! that the command never will. Lines that are added to it say how it ended, and `safe` that this is on the disk: after a
+//! restart of the host nothing else is believed. Its output is in files beside it.
+//!
+//! Whoever launches an attempt first takes the gates of those before it that are open, and refuses to go on where a
+//! record of a higher epoch says that another engine has taken over.
+//!
+//! Where it can, the exchange is the wrapper itself (`scripts/tell.sh`): a command costs one `sync` and its watchdog more
+//! than itself.
 //!
 //! Where systemd runs the host, the wrapper is a transient unit (`scripts/unit.sh`): root's always, another user's if
 //! that user lingers. Elsewhere it is a process of the session that started it.
@@ -28,7 +32,7 @@ use crate::transport::{
 };
 
 const TOOLS_FOR_GATE: &[&str] = &[
-    "head", "wc", "tail", "ln", "mv", "rm", "mkdir", "ls", "sync",
+    "head", "wc", "tail", "rm", "mkdir", "ls", "sync",
 ];
 
 /// A command that takes longer than this is followed while it runs (`doze` in supervise.sh). Part of its time limit.
@@ -80,6 +84,12 @@ impl<L: ShellLink> ShellTarget<L> {
         let (length, limit) = (stdin.len().to_string(), OUTPUT_LIMIT.to_string());
         let mode = if launch.detach { "detach" } else { "follow" };
         let marker = launch.marker.as_str();
+        let name = format!("{marker}.{attempt}");
+        let kept: &[&str] = match &self.marker_directory {
+            _ if launch.detach => &[],
+            Some(top) => &[top, &name],
+            None => &["", &name],
+        };
         let question = self
             .gate_question(
                 "launch",
@@ -89,6 +99,7 @@ impl<L: ShellLink> ShellTarget<L> {
             )
             .variables(&[("command", &command), ("exports", &exports)])
             .input(&[stdin])
+            .kept(kept)
             .deadline(launch.detach.then_some(PATIENCE));
         let mut frames = Frames::new((0, 0), sink);
         let words = self.ask(&question, &mut frames, cancel)?;

@@ -13,11 +13,13 @@ const LOOK: &str = include_str!("scripts/look.sh");
 const REPLACE: &str = include_str!("scripts/replace.sh");
 const MARKER: &str = include_str!("scripts/marker.sh");
 const GATE: &str = include_str!("scripts/gate.sh");
+const TELL: &str = include_str!("scripts/tell.sh");
 const UNIT: &str = include_str!("scripts/unit.sh");
 const UNIT_END: &str = include_str!("scripts/unit_end.sh");
 
 /// Names that must not be variables of the environment: what we keep in them would be a command's as well.
-const OURS: &str = "unset -v command exports given_1 given_2 inline wrapper unit_end unit_name top top_is_ours me mask";
+const OURS: &str = "unset -v command exports given_1 given_2 inline wrapper unit_end unit_name top top_is_ours me mask \
+                    gate_file input setsid last last_top";
 
 /// Functions as a part of a line.
 #[derive(Debug)]
@@ -37,10 +39,10 @@ pub(super) static PROBES: LazyLock<Library> = LazyLock::new(|| Library {
 /// What everything else needs. The wrapper's part is kept as a text as well, for a wrapper that is a program.
 pub(super) static ALL: LazyLock<Library> = LazyLock::new(|| Library {
     line: format!(
-        "{OURS}; wrapper={}; unit_end={}; eval \"$wrapper\"; eval {}; me=$(id -u) mask=$(umask); ",
+        "{OURS}; wrapper={}; unit_end={}; eval \"$wrapper\"; eval {}; me=$(id -u) mask=$(umask) setsid=$(command -v setsid); ",
         quoted(&[FUNCTIONS, SUPERVISE, GATE]),
         quoted(&[UNIT_END]),
-        quoted(&[FRAME, TOOLS, LOOK, REPLACE, UNIT, MARKER])
+        quoted(&[FRAME, TOOLS, LOOK, REPLACE, UNIT, MARKER, TELL])
     ),
 });
 

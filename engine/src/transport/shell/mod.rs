@@ -3,7 +3,7 @@
 //!
 //! `exchange.rs` frames requests and answers, `quote.rs` is the only place where text becomes shell words,
 //! `library.rs` holds what runs on the target, functions in `scripts/`: `probe.sh`, `look.sh`, `replace.sh`, and for
-//! the gate `marker.sh` (the engine's side) and `gate.sh` (the wrapper that outlives us).
+//! the gate `marker.sh` (the engine's side), `gate.sh` (the wrapper that outlives us) and `tell.sh` (both in one process).
 //!
 //! Where a link can keep a shell (`kept.rs`), all exchanges but probes go to one that knows the functions already.
 //! A probe's output is the exchange's own, and what a probe leaves behind could still write there in a later one: it
@@ -114,6 +114,7 @@ impl<L: ShellLink> ShellTarget<L> {
             variables: &question.variables,
             tools: &tools,
             input: &question.input,
+            kept: &question.kept,
         };
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         let mut decoder = Decoder::new(&nonce, body);
@@ -242,6 +243,7 @@ struct Question<'a> {
     variables: Vec<(&'a str, &'a str)>,
     arguments: Vec<&'a str>,
     input: Vec<&'a [u8]>,
+    kept: Vec<&'a str>,
     deadline: Option<Duration>,
 }
 
@@ -256,6 +258,7 @@ impl<'a> Question<'a> {
             variables: Vec::new(),
             arguments: arguments.to_vec(),
             input: Vec::new(),
+            kept: Vec::new(),
             deadline: Some(PATIENCE),
         }
     }
@@ -281,6 +284,11 @@ impl<'a> Question<'a> {
 
     fn input(mut self, input: &[&'a [u8]]) -> Self {
         self.input = input.to_vec();
+        self
+    }
+
+    fn kept(mut self, words: &[&'a str]) -> Self {
+        self.kept = words.to_vec();
         self
     }
 

@@ -27,11 +27,12 @@ refuse() {
     end "refused $*"
 }
 
-# ended STATUS NONCE CALL: in a shell that serves many exchanges, after each, which was a subshell. One that was
-# killed gave no answer.
+# ended STATUS NONCE CALL [TOP MARKER]: in a shell that serves many exchanges, after each, which was a subshell. One that
+# was killed gave no answer. The last command that was launched, with its markers' place, is kept in mind.
 ended() {
     case $1:$3 in
-    0:launch) top_is_ours=yes ;;
+    0:launch) top_is_ours=yes last_top=$4 last=$5 ;;
+    0:forget) last= ;;
     0:* | 3:*) ;;
     *)
         printf '\n%s {\n\n%s } died\n' "$2" "$2" >&2

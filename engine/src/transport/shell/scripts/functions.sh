@@ -6,21 +6,23 @@ sync_paths() {
     sync "$@" 2>/dev/null || [ ! -e "$1" ] || sync
 }
 
-# how_it_ended NOTICE: turns what `supervise` printed into `exit N`, `signal N` or `timeout`.
+# how_it_ended NOTICE: turns what `supervise` printed into `exit N`, `signal N` or `timeout`, in $how; `lost` where it makes
+# no sense.
 how_it_ended() {
     ended=${1##*job=}
     job=${ended%% *}
     ended=${ended#* status }
     status=${ended%% *}
-    case $ended in *timeout.*) echo timeout; return ;; esac
-    case $status in '' | *[!0-9]*) echo lost; return ;; esac
+    how=lost
+    case $ended in *timeout.*) how=timeout; return ;; esac
+    case $status in '' | *[!0-9]*) return ;; esac
+    how="exit $status"
     if [ "$status" -gt 128 ] && [ "$status" -le 192 ]; then
         case $1 in
         *"Done($status)"* | *"[1]"*"Exit $status"*) ;;
-        *"[1]"* | *" $job "*) echo "signal $((status - 128))"; return ;;
+        *"[1]"* | *" $job "*) how="signal $((status - 128))" ;;
         esac
     fi
-    echo "exit $status"
 }
 
 # birth PID: when the process started, in ticks since boot; nothing if it is gone.

@@ -1,4 +1,4 @@
-# The engine's side of the gate: finds the marker directory, launches, asks, follows, forgets. The variable `top` is
+# The engine's side of the gate: finds the markers' directory, launches, asks, follows, forgets. The variable `top` is
 # where the markers live; empty for the user's own place. `me` is our user's number, `mask` our umask as it was.
 # `top_is_ours` is set where a shell serves many exchanges and an earlier one has looked: what is below a directory
 # that only we can write, only we can change.
@@ -37,65 +37,90 @@ private() {
     [ "$3" = "$me" ] || refuse "$directory belongs to user $3, not to $me, who runs the commands; remove it or give it back"
 }
 
-# open_marker OPERATION ATTEMPT: $marker is there and ours.
-open_marker() {
+# open_base: the directory of markers is there, and ours. At once where only we could have changed that.
+open_base() {
     find_base
+    [ -z "$top_is_ours" ] || [ ! -d "$base" ] || return 0
     private "$top"
     private "$base"
-    marker=$base/$1.$2
-    private "$marker"
 }
 
-# open_new_marker OPERATION ATTEMPT: the same, and the operation's epochs, at once where both are new and made by us
-# where only we can write. The gate syncs them.
-open_new_marker() {
-    find_base
+# open_marker OPERATION ATTEMPT: where its files are, in $marker.
+open_marker() {
+    open_base
     marker=$base/$1.$2
-    if [ -z "$top_is_ours" ] || ! mkdir "$marker" "$base/$1.epoch" 2>/dev/null; then
-        open_marker "$1" "$2"
-        private "$base/$1.epoch"
-    fi
+    [ ! -d "$marker" ] ||
+        end "unknown an earlier version of runbook started it, and this one does not read what that has left in $marker"
 }
 
-# register_epoch OPERATION EPOCH: names that only ever appear need no lock: whoever is lower than a name that
-# was there first sees it, because each writes its own before it looks.
-register_epoch() {
-    true >"$base/$1.epoch/$2" || refuse "$base cannot be written (is the disk full?)"
-    for seen in "$base/$1.epoch"/*; do
-        case ${seen##*/} in *[!0-9]*) refuse "$seen is no epoch: something else than runbook has written there; look at it, then remove it" ;; esac
-        [ "${seen##*/}" -le "$2" ] 2>/dev/null ||
-            refuse "a newer engine (epoch ${seen##*/}) has taken over this operation; this one has epoch $2 and must stop"
+# open_pending: the beginning of a name for what an attempt needs for a while, in $pending.
+open_pending() {
+    private "$base/pending"
+    pending=$base/pending/${marker##*/}.$nonce
+}
+
+# fence OPERATION ATTEMPT EPOCH: no attempt before this one begins any more, and none was of a newer engine, which has
+# taken over.
+fence() {
+    before=$2 gate_epoch=
+    while [ "$before" -gt 1 ] && [ -z "$gate_epoch" ]; do
+        before=$((before - 1))
+        marker=$base/$1.$before
+        [ -e "$marker.gate" ] || revoke refused
+        read_record refused
+        [ "${gate_epoch:-0}" -le "$3" ] 2>/dev/null ||
+            refuse "a newer engine (epoch $gate_epoch) has taken over this operation; this one has epoch $3 and must stop"
+    done
+    marker=$base/$1.$2
+}
+
+# record_text: the beginning of the record, in $record. Ours are tiny; whatever else lies there must not fill the memory.
+record_text() {
+    tries=0
+    while :; do
+        record=$(head -c 2048 "$marker.gate" 2>/dev/null)
+        # Who has made it is about to write it, or takes it away again.
+        [ -z "$record" ] && [ -e "$marker.gate" ] && [ "$tries" -lt 50 ] || return 0
+        tries=$((tries + 1))
+        sleep 0.02 2>/dev/null || { sleep 1 && tries=$((tries + 20)); }
     done
 }
 
-# small FILE: the beginning of a marker file. Ours are tiny; whatever else lies there must not fill the memory.
-small() {
-    head -c 1024 "$marker/$1" 2>/dev/null
-}
-
-# read_gate: the facts of `gate` in $gate_*.
-read_gate() {
-    gate_kind= gate_boot= gate_pid= gate_born= gate_token= gate_unit=
-    gate_text=$(small gate)
-    while read -r key value; do
-        case $key in
-        start | revoke) gate_kind=$key ;;
-        boot) gate_boot=$value ;;
-        pid) gate_pid=$value ;;
-        born) gate_born=$value ;;
-        token) gate_token=$value ;;
-        unit) gate_unit=$value ;;
+# read_record [WORD]: its facts in $gate_* and $job, how the command ended in $how, in $safe whether that is on the disk.
+# Where it holds something that no engine writes, that is the answer: `unknown`, or WORD.
+read_record() {
+    gate_kind= gate_boot= gate_epoch= gate_pid= gate_born= gate_token= gate_unit= job= how= safe= odd=
+    record_text
+    while IFS= read -r line; do
+        value=${line#* }
+        case $line in
+        start | revoke)
+            [ -z "$gate_kind" ] || odd=yes
+            gate_kind=$line
+            ;;
+        'boot '*) gate_boot=$value ;;
+        'epoch '*) gate_epoch=$value ;;
+        'pid '*) gate_pid=$value ;;
+        'born '*) gate_born=$value ;;
+        'token '*) gate_token=$value ;;
+        'unit '*) gate_unit=$value ;;
+        'job '*) job=$value ;;
+        job) job= ;;
+        'exit '* | 'signal '* | timeout | lost)
+            [ -z "$how" ] || odd=yes
+            how=$line
+            ;;
+        safe) safe=$how ;;
+        *) odd=yes ;;
         esac
-    done <<GATE
-$gate_text
-GATE
+    done <<RECORD
+$record
+RECORD
     # A number of a process is looked up below /proc and asked for: nothing else may stand there.
-    case $gate_pid$gate_born in *[!0-9]*) gate_kind= ;; esac
-    case $gate_token in *[!0-9a-f]*) gate_kind= ;; esac
-    case $gate_kind in
-    start | revoke) ;;
-    *) end "unknown the gate of this command holds something that runbook did not write (in $marker)" ;;
-    esac
+    case $gate_epoch$gate_pid$gate_born$job in *[!0-9]*) odd=yes ;; esac
+    case $gate_token in *[!0-9a-f]*) odd=yes ;; esac
+    [ -n "$gate_kind" ] && [ -z "$odd" ] ||
+        end "${1:-unknown} the gate of this command holds something that runbook did not write (in $marker.gate)"
 }
 
 # running: is the wrapper that holds the gate alive?
@@ -113,34 +138,31 @@ running() {
 gone() {
     this_boot
     if [ "$gate_boot" != "$boot" ]; then
-        end "unknown it had started, then the host restarted; it left no exit status"
+        end "unknown it had started, then the host restarted; it left no exit status${how:+ that is sure to be whole}"
     fi
-    still= job=$(small job)
-    case $job in
-    '' | *[!0-9]*) ;;
-    *) [ -z "$(birth "$job")" ] || still="; process $job, which it started, may still run" ;;
-    esac
+    still=
+    [ -z "$job" ] || [ -z "$(birth "$job")" ] || still="; process $job, which it started, may still run"
     end "unknown it had started and its wrapper (process $gate_pid) was killed before it could record an exit status$still"
 }
 
 # length FILE: its bytes. Busybox's `wc` would read the whole file each time that we look.
 length() {
-    stat -L -c %s "$marker/$1" 2>/dev/null || wc -c <"$marker/$1" 2>/dev/null
+    stat -L -c %s "$marker.$1" 2>/dev/null || wc -c <"$marker.$1" 2>/dev/null
 }
 
 # piece LETTER FILE OFFSET LIMIT: sends what is new; the new offset is in $offset, the whole length in $size.
 piece() {
     size=0 offset=$3
-    [ -s "$marker/$2" ] || return 0
+    [ -s "$marker.$2" ] || return 0
     size=$(($(length "$2")))
     until=$size
     [ "$until" -le "$4" ] || until=$4
     [ "$until" -gt "$3" ] || return 0
     printf '%s %s\n' "$1" "$((until - $3))" >&6
     if [ "$3" = 0 ]; then
-        head -c "$until" "$marker/$2" >&6
+        head -c "$until" "$marker.$2" >&6
     else
-        tail -c "+$(($3 + 1))" "$marker/$2" | head -c "$((until - $3))" >&6
+        tail -c "+$(($3 + 1))" "$marker.$2" | head -c "$((until - $3))" >&6
     fi
     offset=$until
 }
@@ -167,18 +189,29 @@ finish() {
     end "ended $out_size $err_size $2"
 }
 
+# finish_known LIMIT: the same, if the record says how it ended. What a restart of the host may have left by half does not
+# count.
+finish_known() {
+    [ -n "$how" ] || return 0
+    this_boot
+    [ "$gate_boot" != "$boot" ] && [ -z "$safe" ] || finish "$1" "$how"
+}
+
 # follow LIMIT: sends output while it comes, until the command has ended.
 follow() {
     round=0
     while :; do
-        # Ours is an answer before it is on the disk.
-        if [ -s "$marker/rc.$nonce" ] && IFS= read -r how 2>/dev/null <"$marker/rc.$nonce"; then finish "$1" "$how"; fi
-        [ ! -e "$marker/rc" ] || finish "$1" "$(small rc)"
+        read_record
+        finish_known "$1"
         was=$out-$err
         pieces "$1"
         # Whoever reads cannot tell a line feed at the end of a piece from the beginning of the end, until more follows.
         [ "$was" = "$out-$err" ] || printf 'b 0\n' >&6
-        running || [ -e "$marker/rc" ] || gone
+        if ! running; then
+            read_record
+            finish_known "$1"
+            gone
+        fi
         round=$((round + 1))
         # A sign of life now and then ends this loop with SIGPIPE when nobody listens any more.
         [ $((round % 20)) != 0 ] || printf 'b 0\n' >&6
@@ -194,30 +227,26 @@ pause() {
     wait "$!" || [ -n "$slow" ] || sleep 1
 }
 
-# revoke WORDS: takes the gate; succeeds if nobody had it. Where that cannot be written, the words are the answer.
+# revoke WORDS: takes the gate; fails if somebody else has. Where that cannot be written, the words are the answer.
 revoke() {
-    (umask 077 && printf 'revoke\n' >"$marker/revoke.$nonce") 2>/dev/null
-    if [ ! -s "$marker/revoke.$nonce" ]; then
-        rm -f "$marker/revoke.$nonce"
-        end "$1 nothing can be written into $marker (is the disk full?), so it cannot be settled whether the command ran"
-    fi
-    sync_paths "$marker/revoke.$nonce"
-    ln "$marker/revoke.$nonce" "$marker/gate" 2>/dev/null
+    (umask 077 && make_gate revoke && exit 0; [ "$why" = taken ] || exit 2; exit 1)
     revoked=$?
-    rm -f "$marker/revoke.$nonce"
-    sync_paths "$marker"
-    return "$revoked"
+    [ "$revoked" != 2 ] || end "$1 nothing can be written into $base (is the disk full?), so it cannot be settled whether the command ran"
+    [ "$revoked" = 0 ] || return 1
+    sync_paths "$marker.gate" "$base"
 }
 
 # launch OPERATION ATTEMPT EPOCH LIMIT WHOLE INPUT_LENGTH MODE OUTPUT_LIMIT: $command and $exports as for `gate`; the
 # input is $given_1 if $inline is set, else the standard input.
 launch() {
     umask 077
-    open_new_marker "$1" "$2"
-    register_epoch "$1" "$3"
-    [ ! -e "$marker/gate" ] || taken
+    epoch=$3 pending=
+    open_marker "$1" "$2"
+    fence "$1" "$2" "$3"
+    [ ! -e "$marker.gate" ] || taken
     [ "$6" = 0 ] || take_input "$6"
     own
+    [ "$7" != follow ] || ! tells || tell "$4" "$5" "$8"
     follower= follower_born=
     if [ "$7" = follow ]; then follower=$self follower_born=$born; fi
     slow=
@@ -235,12 +264,13 @@ launch() {
 
 # take_input LENGTH: the command's input, whole: it must not see half of it when a connection breaks.
 take_input() {
+    open_pending
     if [ -n "$inline" ]; then
-        printf %s "$given_1" >"$marker/stdin.$nonce"
+        printf %s "$given_1" >"$pending.stdin"
     else
-        cat <&3 >"$marker/stdin.$nonce"
+        cat <&3 >"$pending.stdin"
     fi
-    [ "$(($(wc -c <"$marker/stdin.$nonce")))" -eq "$1" ] || refuse "the command's input did not arrive whole (is the disk full?)"
+    [ "$(($(wc -c <"$pending.stdin")))" -eq "$1" ] || refuse "the command's input did not arrive whole (is the disk full?)"
 }
 
 # start_wrapper ARGUMENT…: in the background, with nothing of this exchange open. Where we have no terminal, whose end
@@ -262,7 +292,11 @@ start_wrapper() {
 await_end() {
     while kill -0 "$started" 2>/dev/null; do
         wait "$started"
-        if IFS= read -r how 2>/dev/null <"$marker/rc.$nonce"; then finish "$1" "$how"; fi
+        if [ -s "$marker.gate" ]; then
+            read_record
+            [ "$gate_token" = "$nonce" ] || return 0
+            finish_known "$1"
+        fi
         [ -z "$slow" ] || return 0
     done
 }
@@ -275,32 +309,34 @@ wrapper_lives() {
 # await_gate: our wrapper has passed the gate.
 await_gate() {
     round=0
-    until [ -e "$marker/gate" ]; do
+    until [ -e "$marker.gate" ]; do
         round=$((round + 1))
         if ! wrapper_lives || [ "$round" -gt 3000 ]; then
             revoke unknown && refuse "the command could not be started and never will be by this attempt (is the host out of memory, processes or disk?)"
         fi
         pause 0.02
     done
-    read_gate
+    read_record
     [ "$gate_token" = "$nonce" ] || taken
 }
 
 # taken: somebody else holds the gate.
 taken() {
-    read_gate
-    rm -f "$marker/stdin.$nonce"
-    if [ "$gate_kind" = revoke ]; then
-        refuse "this attempt of the command was called off before it started, and never will run"
-    fi
+    read_record
+    [ -z "$pending" ] || rm -f "$pending.stdin"
+    [ "$gate_kind" != revoke ] || called_off
     refuse "this attempt of the command was already started; ask what became of it"
+}
+
+called_off() {
+    refuse "this attempt of the command was called off before it started, and never will run"
 }
 
 # settle_gate OPERATION ATTEMPT: a start holds the gate; else the answer is that none ever will.
 settle_gate() {
     open_marker "$1" "$2"
-    if [ ! -e "$marker/gate" ] && revoke refused; then end never; fi
-    read_gate
+    if [ ! -e "$marker.gate" ] && revoke refused; then end never; fi
+    read_record
     [ "$gate_kind" = start ] || end never
 }
 
@@ -308,16 +344,11 @@ settle_gate() {
 inquire() {
     settle_gate "$1" "$2"
     out=0 err=0
-    [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
-    # Where the command has ended, the wrapper is about to say so.
-    round=0
-    while running; do
-        round=$((round + 1))
-        [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
-        [ -s "$marker/rc.$gate_token" ] && [ "$round" -lt 500 ] || end running
-        sleep 0.02 2>/dev/null || sleep 1
-    done
-    [ ! -e "$marker/rc" ] || finish "$3" "$(small rc)"
+    finish_known "$3"
+    ! running || end running
+    # It may have ended in between.
+    read_record
+    finish_known "$3"
     gone
 }
 
@@ -326,12 +357,11 @@ inquire() {
 stop_command() {
     settle_gate "$1" "$2"
     round=0 told=0 group=
-    while [ ! -e "$marker/rc" ] && running && [ "$round" -lt 200 ]; do
+    while [ -z "$how" ] && running && [ "$round" -lt 200 ]; do
         round=$((round + 1))
-        job=$(small job)
         case $job in
-        # Empty before it has begun and after it has ended.
-        '' | *[!0-9]* | 0* | 1) ;;
+        # None before it has begun and after it has ended.
+        '' | 0* | 1) ;;
         *)
             group=$job
             [ "$told" != 0 ] || kill -15 "-$group" 2>/dev/null
@@ -340,6 +370,7 @@ stop_command() {
             ;;
         esac
         sleep 0.1 2>/dev/null || { sleep 1 && told=$((told + 9)); }
+        read_record
     done
     [ -z "$group" ] || kill -9 "-$group" 2>/dev/null
     inquire "$@"
@@ -348,9 +379,9 @@ stop_command() {
 # attach OPERATION ATTEMPT OUTPUT_LIMIT
 attach() {
     open_marker "$1" "$2"
-    [ -e "$marker/gate" ] || end "unknown there is no marker of this command on the target; it may never have started"
-    read_gate
-    [ "$gate_kind" = start ] || refuse "this attempt of the command was called off before it started, and never will run"
+    [ -e "$marker.gate" ] || end "unknown there is no marker of this command on the target; it may never have started"
+    read_record
+    [ "$gate_kind" = start ] || called_off
     out=0 err=0
     follow "$3"
 }
@@ -361,11 +392,29 @@ forget() {
     [ -d "$base" ] || end done
     private "$top"
     private "$base"
-    names=
-    for operation in "$@"; do names="$names $operation.*"; done
     cd "$base" || refuse "$base cannot be entered"
-    # A wrapper that still puts its last names on the disk can make one attempt fail.
-    rm -rf $names 2>/dev/null || { sleep 1; rm -rf $names; } || refuse "the markers in $base cannot be removed"
+    names=
+    for operation in "$@"; do
+        attempt=1
+        while [ -e "$operation.$attempt.gate" ]; do
+            name=$operation.$attempt
+            names="$names $name.gate $name.stdout $name.stderr $name.jobs"
+            attempt=$((attempt + 1))
+        done
+        [ ! -d pending ] || names="$names pending/$operation.*"
+        # Of an earlier version.
+        [ ! -d "$operation.epoch" ] || names="$names $operation.*"
+    done
+    [ -z "$names" ] || rm -rf $names || refuse "the markers in $base cannot be removed"
     sync_paths "$base"
     end done
+}
+
+# settle_last: nobody asks this shell any more, and how its last command ended may not have been recorded anywhere else.
+settle_last() {
+    [ -n "$last" ] || return 0
+    top=$last_top
+    find_base
+    marker=$base/$last
+    [ ! -e "$marker.gate" ] || keep_safe
 }

@@ -2,7 +2,8 @@
 probe() {
     limit=$1 whole=$2
     shift 2
-    mask= job_file= follower= follower_born= sweep=1
+    mask= gate_file= follower= follower_born= sweep=1
     notice=$(supervise "$limit" "$whole" 2 "$@" 4>&6 5>&7 2>&1 6>&- 7>&-)
-    end "$(how_it_ended "$notice")"
+    how_it_ended "$notice"
+    end "$how"
 }

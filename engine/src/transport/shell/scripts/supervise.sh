@@ -2,10 +2,9 @@
 # ended, for `how_it_ended`. To be called in a subshell.
 # Seconds; LIMIT may have a fraction, WHOLE is its ceiling; both empty: no limit; GRACE: between TERM and KILL.
 # File descriptors 3, 4, 5 are the command's standard input, output and error. Variables: `exports` holds its
-# `export` lines; `mask` its umask; `job_file` where its process is noted
-# while it is there; `sweep`: what it leaves behind in its
-# process group is killed; `follower` and `follower_born`: a process that wants to be woken with USR1 if the command
-# takes longer than a moment. All but `exports` may be empty.
+# `export` lines; `mask` its umask; `gate_file` is the record where its process is noted while it is there; `sweep`:
+# what it leaves behind in its process group is killed; `follower` and `follower_born`: a process that wants to be woken
+# with USR1 if the command takes longer than a moment. All but `exports` may be empty.
 # A shell's `wait` cannot tell `exit 137` from a KILL. What dash and busybox print for `jobs`, and what bash prints
 # by itself when it controls jobs, can.
 supervise() {
@@ -17,38 +16,56 @@ supervise_job() {
     limit=$1 whole=$2 grace=$3
     shift 3
     own
-    setsid=$(command -v setsid)
-    timed= woken= watch=
+    slow=
     # Bash with job control gives every job a process group; as `sh` it would say nothing of a job that ended, so it
     # must not be strictly POSIX here.
     if [ -n "$BASH_VERSION" ]; then
         set +o posix
         set -m
     fi
-    trap 'timed=timeout woken=1; kill -15 "-$job" 2>/dev/null' USR1
-    (
-        trap - USR1
-        [ -z "$mask" ] || umask "$mask"
-        eval "$exports"
-        apart "$@" <&3 >&4 2>&5 3<&- 4>&- 5>&-
-    ) &
-    job=$!
-    # A process's own birth (field 22 of its stat) tells it from a later one with the same number.
-    [ -z "$job_file" ] || echo "$job" >"$job_file"
-    if [ -n "$limit$follower" ]; then
-        (watch) </dev/null >/dev/null 2>&1 3<&- 4>&- 5>&- &
-        watch=$!
-    fi
+    start_job "$@"
     exec 3<&- 4>&- 5>&-
-    while :; do
-        woken=
-        wait "$job"
-        status=$?
-        [ -n "$woken" ] || break
-    done
-    [ -z "$job_file" ] || : >"$job_file"
+    await_job
     [ "$status" -le 128 ] || jobs
     echo "job=$job status $status $timed."
+    tidy_job
+}
+
+# start_job WORD…: the command begins, and its watchdog.
+start_job() {
+    [ -n "$setsid" ] || setsid=$(command -v setsid)
+    timed= woken= watch=
+    trap 'timed=timeout woken=1; kill -15 "-$job" 2>/dev/null' USR2
+    (
+        trap - USR2
+        [ -z "$mask" ] || umask "$mask"
+        eval "$exports"
+        apart "$@" <&3 >&4 2>&5 3<&- 4>&- 5>&- 6>&- 7>&-
+    ) &
+    job=$!
+    [ -z "$gate_file" ] || echo "job $job" >>"$gate_file"
+    if [ -n "$limit$follower" ]; then
+        (watch) </dev/null >/dev/null 2>&1 3<&- 4>&- 5>&- 6>&- 7>&- &
+        watch=$!
+    fi
+}
+
+# await_job: until it has ended; its $status. A signal to us ends a `wait`, which is then not the command's.
+await_job() {
+    while :; do
+        woken=
+        # Not of one that has ended: a shell forgets such a job when it begins another.
+        [ -z "$slow" ] || ! kill -0 "$job" 2>/dev/null || hand_over
+        wait "$job"
+        status=$?
+        [ -n "$woken" ] && [ "$status" -gt 128 ] || break
+    done
+    # From now on its number may be another process's.
+    [ -z "$gate_file" ] || echo job >>"$gate_file"
+}
+
+# tidy_job: ends what is left of it where it was to end, and the watchdog.
+tidy_job() {
     if [ -n "$timed$sweep" ]; then kill -9 "-$job" 2>/dev/null; fi
     if [ -n "$watch" ]; then kill -15 "$watch" 2>/dev/null; fi
 }
@@ -74,12 +91,12 @@ doze() {
 watch() {
     sleeper=
     trap '[ -z "$sleeper" ] || kill -9 "$sleeper"; exit' TERM
-    trap - USR1
+    trap - USR1 USR2
     doze 0.05 1
     wake
     [ -n "$limit" ] || exit
     doze "$limit" "$whole"
-    kill -USR1 "$self" || exit
+    kill -USR2 "$self" || exit
     doze "$grace" "$grace"
     kill -9 "-$job"
 }

@@ -27,22 +27,24 @@ start_unit() {
     case $marker in *[!A-Za-z0-9/._-]*) return 1 ;; esac
     manager || return 1
     unit_name=runbook-${marker##*/}
+    open_pending
+    begins=$pending.begin ends=$pending.end
     # In a file and not in the unit, whose words and variables everybody on the host can read.
-    printf '%s\n' "$unit_end" >"$marker/end.$nonce"
+    printf '%s\n' "$unit_end" >"$ends"
     (
         export RUNBOOK_WRAPPER="$wrapper" RUNBOOK_COMMAND="$command" RUNBOOK_EXPORTS="$exports"
         export -p
         echo "mask=$mask follower=$follower follower_born=$follower_born unit_name=$unit_name"
         printf '%s\n' 'command=$RUNBOOK_COMMAND exports=$RUNBOOK_EXPORTS wrapper=$RUNBOOK_WRAPPER' \
             'unset RUNBOOK_COMMAND RUNBOOK_EXPORTS RUNBOOK_WRAPPER' 'rm -f "$0"' 'eval "$wrapper"' 'gate "$@"'
-    ) >"$marker/begin.$nonce"
+    ) >"$begins"
     shell=$(command -v sh)
     XDG_RUNTIME_DIR=$runtime systemd-run "$manager" --quiet --collect --service-type=exec "--unit=$unit_name" \
         --property=KillMode=mixed --working-directory="$PWD" \
-        "--property=ExecStop=$shell $marker/end.$nonce stop $marker" \
-        "--property=ExecStopPost=$shell $marker/end.$nonce over $marker $nonce" \
-        "$shell" "$marker/begin.$nonce" "$@" </dev/null >/dev/null 2>&1 3<&- 6>&- 7>&- && return
-    rm -f "$marker/begin.$nonce" "$marker/end.$nonce"
+        "--property=ExecStop=$shell $ends stop $marker" \
+        "--property=ExecStopPost=$shell $ends over $marker $nonce" \
+        "$shell" "$begins" "$@" </dev/null >/dev/null 2>&1 3<&- 6>&- 7>&- && return
+    rm -f "$begins" "$ends"
     unit_name=
     return 1
 }

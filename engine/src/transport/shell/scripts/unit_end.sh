@@ -4,25 +4,37 @@
 # killed the command with it, and that is how it ended.
 umask 077
 marker=$2
-job=
-IFS= read -r job 2>/dev/null <"$marker/job"
+# look: what the record says: the job while it is there, how it ended, whose gate it is.
+look() {
+    job= how= owner=
+    while read -r key value; do
+        case $key in
+        job) job=$value ;;
+        token) owner=$value ;;
+        exit | signal | timeout | lost) how=$key ;;
+        esac
+    done <"$marker.gate"
+}
+look 2>/dev/null
 case $job in *[!0-9]*) exit 0 ;; esac
 case $1 in
 stop)
     # Systemd knows no main process any more if the wrapper has ended by itself.
     [ -n "$MAINPID" ] && [ -n "$job" ] || exit 0
     kill -15 "-$job"
-    until [ -e "$marker/rc" ] || ! kill -0 "$MAINPID"; do sleep 0.1 2>/dev/null || sleep 1; done
+    until [ -n "$how" ] || ! kill -0 "$MAINPID"; do
+        sleep 0.1 2>/dev/null || sleep 1
+        look
+    done
     ;;
 over)
     rm -f "$0"
-    case $(cat "$marker/gate") in *"token $3"*) ;; *) exit 0 ;; esac
-    [ ! -e "$marker/rc" ] || exit 0
-    if [ -n "$job" ]; then echo 'signal 9' >"$marker/rc.$3"; fi
-    # Else the command had ended by itself: what the wrapper wrote of that, if it came to it.
-    [ -s "$marker/rc.$3" ] || exit 0
-    sync "$marker/rc.$3" || sync
-    mv "$marker/rc.$3" "$marker/rc"
-    sync "$marker" || sync
+    [ "$owner" = "$3" ] || exit 0
+    # Without a job: it had ended by itself, and what the wrapper knew of that is gone with it.
+    [ -n "$how$job" ] || exit 0
+    [ -n "$how" ] || echo 'signal 9' >>"$marker.gate"
+    sync "$marker.gate" "$marker.stdout" "$marker.stderr" || sync
+    echo safe >>"$marker.gate"
+    sync "$marker.gate" || sync
     ;;
 esac

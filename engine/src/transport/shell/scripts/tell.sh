@@ -1,0 +1,62 @@
+# An exchange that is the wrapper itself: no process more than the command needs. It can be where the exchange is a
+# process that nobody's end takes along, and where this shell can tell without job control how a command ended.
+
+# tells: is it so here?
+tells() {
+    [ -z "$BASH_VERSION$KSH_VERSION$ZSH_VERSION" ] && [ "$terminal" = 0 ] && ! manager
+}
+
+# tell LIMIT WHOLE OUTPUT_LIMIT: runs the command and says how it ended; does not return.
+tell() {
+    limit=$1 whole=$2 grace=5 output_limit=$3 token=$nonce unit_name= sweep= teller=
+    # Whoever listens may go; the command goes on, and how it ends is recorded.
+    trap : HUP INT QUIT PIPE
+    if ! pass_gate; then
+        [ "$why" = full ] || taken
+        end "unknown nothing can be written into ${marker%/*} (is the disk full?), so it cannot be settled whether the command ran"
+    fi
+    gate_pid=$self gate_born=$born gate_boot=$boot gate_unit=
+    slow= out=0 err=0 follower=$self follower_born=$born
+    trap 'slow=1 woken=1' USR1
+    eval "$command"
+    start_job "$@" 3<"$input" 4>>"$marker.stdout" 5>>"$marker.stderr"
+    await_job
+    notice="job=$job status $status $timed."
+    if [ "$status" -gt 128 ]; then
+        # Not `$(jobs)`: a subshell has no jobs.
+        jobs >"$marker.jobs"
+        notice=$(head -c 1024 "$marker.jobs")$notice
+        rm -f "$marker.jobs"
+    fi
+    how_it_ended "$notice"
+    echo "$how" >>"$gate_file"
+    tidy_job
+    if [ -n "$teller" ]; then
+        wake
+        keep_safe
+        wait "$teller"
+        exit
+    fi
+    # Where more exchanges follow, the last of them is made safe (settle_last): the engine has recorded the others.
+    if [ -n "$inline" ]; then
+        [ "$input" = /dev/null ] || rm -f "$input"
+        finish "$output_limit" "$how"
+    fi
+    (finish "$output_limit" "$how")
+    keep_safe
+    exit
+}
+
+# hand_over: it takes longer; from now on another process tells, and this one only waits for the command.
+hand_over() {
+    slow=
+    [ -z "$teller" ] || return 0
+    (
+        trap - HUP INT QUIT PIPE USR2
+        trap 'slow=1' USR1
+        follow "$output_limit"
+    ) </dev/null >/dev/null 2>&1 3<&- &
+    teller=$!
+    follower=$teller follower_born=$(birth "$teller")
+    exec 6>&- 7>&- >/dev/null 2>&1
+}
