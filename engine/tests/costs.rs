@@ -149,11 +149,12 @@ fn a_gated_command_is_one_round_trip_and_three_programs() {
     watched.launch("third");
     let (started, exchanges, conversations) = watched.since();
     assert_eq!((exchanges, conversations), (0, 1), "{started:?}");
-    // The gate's sync, the command's session, and the watchdog, which may not have come to it.
-    for (tool, most) in [("sync", 1), ("setsid", 1), ("sleep", 1)] {
+    // The gate's sync, the command's session, and watchdogs: that of the command before may be late.
+    for (tool, most) in [("sync", 1), ("setsid", 1), ("sleep", 2)] {
         assert!(often(&started, tool) <= most, "{started:?}");
     }
-    assert!(started.len() <= 3, "{started:?}");
+    let watchdogs = often(&started, "sleep");
+    assert!(started.len() - watchdogs <= 2, "{started:?}");
 }
 
 #[test]

@@ -3,77 +3,15 @@
 mod support;
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use runbook::model::{OperationId, OperationKey, RunId};
 use runbook::transport::{
-    Actor, Cancel, Command, Completion, Exit, InFlight, Launch, OUTPUT_LIMIT, Output, OutputSink,
-    Program, SilentSink, Stream, TransportError,
+    Actor, Cancel, Command, Completion, Exit, InFlight, Launch, OUTPUT_LIMIT, OutputSink,
+    SilentSink, Stream, TransportError,
 };
+use support::launches::{alive, detached, inquire, launch, marker, run, start, wait_for};
 use support::markers::{field, file, record};
-use support::shells::{Place, places};
-
-fn marker(name: &str) -> OperationId {
-    let run = RunId::parse("run").unwrap();
-    OperationId::derive(&run, 1, &OperationKey(name.into()))
-}
-
-fn launch(name: &str, text: &str) -> Launch {
-    Launch {
-        marker: marker(name),
-        attempt: 1,
-        epoch: 1,
-        command: Command {
-            program: Program::Shell(text.into()),
-            ..Command::argv([""])
-        },
-        timeout: Some(Duration::from_secs(60)),
-        detach: false,
-    }
-}
-
-fn detached(name: &str, text: &str) -> Launch {
-    Launch {
-        detach: true,
-        ..launch(name, text)
-    }
-}
-
-fn start(place: &Place, launch: &Launch) -> Result<Completion, TransportError> {
-    place
-        .connect()
-        .launch(launch, &SilentSink, &Cancel::default())
-}
-
-fn run(place: &Place, launch: &Launch) -> Output {
-    match start(place, launch).unwrap() {
-        Completion::Ended(output) => output,
-        Completion::Started => panic!("not detached"),
-    }
-}
-
-fn inquire(place: &Place, launch: &Launch) -> InFlight {
-    place
-        .connect()
-        .inquire(&launch.marker, launch.attempt)
-        .unwrap()
-}
-
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !holds() {
-        assert!(
-            begin.elapsed() < Duration::from_secs(20),
-            "waited in vain: {what}"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn alive(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    !stat.is_empty() && !stat.contains(") Z")
-}
+use support::shells::places;
 
 #[derive(Default)]
 struct Recorder(Mutex<(Vec<u8>, Vec<u8>)>);
@@ -258,9 +196,7 @@ fn it_outlives_the_engine_and_is_attached_again() {
         let cancel = Cancel::default();
         std::thread::scope(|scope| {
             let engine = scope.spawn(|| place.connect().launch(&long, &SilentSink, &cancel));
-            wait_for("the gate", || {
-                file(&place, &long, "gate").exists()
-            });
+            wait_for("the gate", || file(&place, &long, "gate").exists());
             std::thread::sleep(Duration::from_millis(200));
             cancel.request();
             cancel.request();

@@ -3,44 +3,18 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
-
-use runbook::model::{OperationId, OperationKey, RunId};
-use runbook::transport::{Actor, Cancel, Command, Exit, InFlight, Launch, Program, SilentSink};
+use runbook::transport::{Actor, Cancel, Exit, InFlight, Launch, SilentSink};
+use support::launches::{alive, detached as launch, wait_for};
 use support::shells::{Place, places};
-
-fn launch(name: &str, text: &str) -> Launch {
-    let run = RunId::parse("run").unwrap();
-    Launch {
-        marker: OperationId::derive(&run, 1, &OperationKey(name.into())),
-        attempt: 1,
-        epoch: 1,
-        command: Command {
-            program: Program::Shell(text.into()),
-            ..Command::argv([""])
-        },
-        timeout: Some(Duration::from_secs(60)),
-        detach: true,
-    }
-}
 
 /// Starts it, waits until it has made the file `up`, and stops it.
 fn stopped(place: &Place, launch: &Launch) -> InFlight {
     let here = place.connect();
     here.launch(launch, &SilentSink, &Cancel::default())
         .unwrap();
-    let begin = Instant::now();
-    while !place.file("up").exists() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{}", place.shell);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for("the command to begin", || place.file("up").exists());
     here.stop(&launch.marker, launch.attempt, &Cancel::default())
         .unwrap()
-}
-
-fn alive(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    !stat.is_empty() && !stat.contains(") Z")
 }
 
 #[test]

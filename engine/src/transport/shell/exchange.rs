@@ -15,8 +15,7 @@ pub(super) const ONCE: &str = r#"unset n l;n=$(printf "\nx");n=${n%x};IFS= read 
 
 /// A shell for many exchanges, each a line. `TMOUT` would end it while it waits. `settle_last` (marker.sh) puts the last
 /// command's end on the disk.
-pub(super) const SERVE: &str =
-    r#"unset n l TMOUT last;n=$(printf "\nx");n=${n%x};while IFS= read -r l;do eval "$l";done;[ -z "$last" ]||settle_last"#;
+pub(super) const SERVE: &str = r#"unset n l TMOUT last;n=$(printf "\nx");n=${n%x};while IFS= read -r l;do eval "$l";done;[ -z "$last" ]||settle_last"#;
 
 /// The longest input that goes into the line of an exchange, in bytes; a shell reads lines byte by byte.
 const LONGEST_INLINE: usize = 32 << 10;

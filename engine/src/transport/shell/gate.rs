@@ -31,9 +31,7 @@ use crate::transport::{
     Stream, TransportError,
 };
 
-const TOOLS_FOR_GATE: &[&str] = &[
-    "head", "wc", "tail", "rm", "mkdir", "ls", "sync",
-];
+const TOOLS_FOR_GATE: &[&str] = &["head", "wc", "tail", "rm", "mkdir", "ls", "sync"];
 
 /// A command that takes longer than this is followed while it runs (`doze` in supervise.sh). Part of its time limit.
 const MOMENT: Duration = Duration::from_millis(50);
