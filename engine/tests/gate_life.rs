@@ -234,7 +234,7 @@ fn a_command_of_an_earlier_version_has_an_unknown_outcome() {
 fn nothing_of_the_exchange_reaches_the_command() {
     for place in places() {
         let mut one = launch("open", "");
-        one.command = Command::argv(["sh", "-c", "ls /proc/$$/fd"]);
+        one.command = Command::argv(["sh", "-c", "ls /proc/$$/fd; :"]);
         let output = run(&place, &one);
         let text = output.stdout.text();
         let open: Vec<u32> = text.lines().filter_map(|fd| fd.parse().ok()).collect();
