@@ -27,8 +27,15 @@ refuse() {
     end "refused $*"
 }
 
+# unknown WORDS: nobody can say how the command ended.
+unknown() {
+    leave=3
+    end "unknown $*"
+}
+
 # ended STATUS NONCE CALL [TOP MARKER]: in a shell that serves many exchanges, after each, which was a subshell. One that
-# was killed gave no answer. The last command that was launched, with its markers' place, is kept in mind.
+# was killed gave no answer. The last command
+# that was launched and ended, with its markers' place, is kept in mind.
 ended() {
     case $1:$3 in
     0:launch) top_is_ours=yes last_top=$4 last=$5 ;;

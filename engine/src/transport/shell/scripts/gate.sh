@@ -8,7 +8,6 @@
 # and in `pending` beside them, for a while, MARKER's name with the word of the exchange: its input, what begins a unit.
 
 # make_gate TEXT: makes the record; fails with $why where somebody else has (`taken`) or nothing can be written (`full`).
-# A record that is empty for longer than that takes was left by a power failure.
 make_gate() {
     why=taken written=
     set -C
@@ -35,9 +34,9 @@ pid $self
 born $born
 token $token
 unit $unit_name" || return 1
-    # The command starts only after its gate is on the disk. A gate that a power failure leaves empty is an unknown
-    # outcome.
-    sync_paths "$marker.gate" "${marker%/*}"
+    # The command starts only after the name of its record is on the disk. What stands in it matters while this boot lasts:
+    # one that a power failure leaves empty is an unknown outcome, as is one that tells of another boot.
+    sync_paths "${marker%/*}"
     input=${marker%/*}/pending/${marker##*/}.$token.stdin
     [ -e "$input" ] || input=/dev/null
 }

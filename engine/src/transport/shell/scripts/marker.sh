@@ -50,7 +50,7 @@ open_marker() {
     open_base
     marker=$base/$1.$2
     [ ! -d "$marker" ] ||
-        end "unknown an earlier version of runbook started it, and this one does not read what that has left in $marker"
+        unknown "an earlier version of runbook started it, and this one does not read what that has left in $marker"
 }
 
 # open_pending: the beginning of a name for what an attempt needs for a while, in $pending.
@@ -66,8 +66,11 @@ fence() {
     while [ "$before" -gt 1 ] && [ -z "$gate_epoch" ]; do
         before=$((before - 1))
         marker=$base/$1.$before
-        [ -e "$marker.gate" ] || revoke refused
-        read_record refused
+        [ -e "$marker.gate" ] || revoke refuse
+        record_text
+        # A power failure left it so: taken, and of nobody who could still be at work.
+        [ -n "$record" ] || continue
+        read_record refuse
         [ "${gate_epoch:-0}" -le "$3" ] 2>/dev/null ||
             refuse "a newer engine (epoch $gate_epoch) has taken over this operation; this one has epoch $3 and must stop"
     done
@@ -87,7 +90,7 @@ record_text() {
 }
 
 # read_record [WORD]: its facts in $gate_* and $job, how the command ended in $how, in $safe whether that is on the disk.
-# Where it holds something that no engine writes, that is the answer: `unknown`, or WORD.
+# Where it holds something that no engine writes, that is the answer, by `unknown` or WORD.
 read_record() {
     gate_kind= gate_boot= gate_epoch= gate_pid= gate_born= gate_token= gate_unit= job= how= safe= odd=
     record_text
@@ -119,8 +122,10 @@ RECORD
     # A number of a process is looked up below /proc and asked for: nothing else may stand there.
     case $gate_epoch$gate_pid$gate_born$job in *[!0-9]*) odd=yes ;; esac
     case $gate_token in *[!0-9a-f]*) odd=yes ;; esac
+    [ -n "$record" ] ||
+        "${1:-unknown}" "it had started, and all that its record said of it is lost, as by a power failure (in $marker.gate)"
     [ -n "$gate_kind" ] && [ -z "$odd" ] ||
-        end "${1:-unknown} the gate of this command holds something that runbook did not write (in $marker.gate)"
+        "${1:-unknown}" "the gate of this command holds something that runbook did not write (in $marker.gate)"
 }
 
 # running: is the wrapper that holds the gate alive?
@@ -138,11 +143,11 @@ running() {
 gone() {
     this_boot
     if [ "$gate_boot" != "$boot" ]; then
-        end "unknown it had started, then the host restarted; it left no exit status${how:+ that is sure to be whole}"
+        unknown "it had started, then the host restarted; it left no exit status${how:+ that is sure to be whole}"
     fi
     still=
     [ -z "$job" ] || [ -z "$(birth "$job")" ] || still="; process $job, which it started, may still run"
-    end "unknown it had started and its wrapper (process $gate_pid) was killed before it could record an exit status$still"
+    unknown "it had started and its wrapper (process $gate_pid) was killed before it could record an exit status$still"
 }
 
 # length FILE: its bytes. Busybox's `wc` would read the whole file each time that we look.
@@ -183,7 +188,7 @@ finish() {
     esac
     case $2 in
     exit\ * | signal\ * | timeout) ;;
-    *) end "unknown it had started and is gone, and nobody recorded an exit status that makes sense" ;;
+    *) unknown "it had started and is gone, and nobody recorded an exit status that makes sense" ;;
     esac
     pieces "$1"
     end "ended $out_size $err_size $2"
@@ -227,11 +232,12 @@ pause() {
     wait "$!" || [ -n "$slow" ] || sleep 1
 }
 
-# revoke WORDS: takes the gate; fails if somebody else has. Where that cannot be written, the words are the answer.
+# revoke WORD: takes the gate; fails if somebody else has. Where that cannot be written, that is the answer, by WORD:
+# `refuse` or `unknown`.
 revoke() {
     (umask 077 && make_gate revoke && exit 0; [ "$why" = taken ] || exit 2; exit 1)
     revoked=$?
-    [ "$revoked" != 2 ] || end "$1 nothing can be written into $base (is the disk full?), so it cannot be settled whether the command ran"
+    [ "$revoked" != 2 ] || "$1" "nothing can be written into $base (is the disk full?), so it cannot be settled whether the command ran"
     [ "$revoked" = 0 ] || return 1
     sync_paths "$marker.gate" "$base"
 }
@@ -335,7 +341,7 @@ called_off() {
 # settle_gate OPERATION ATTEMPT: a start holds the gate; else the answer is that none ever will.
 settle_gate() {
     open_marker "$1" "$2"
-    if [ ! -e "$marker.gate" ] && revoke refused; then end never; fi
+    if [ ! -e "$marker.gate" ] && revoke refuse; then end never; fi
     read_record
     [ "$gate_kind" = start ] || end never
 }
@@ -379,7 +385,7 @@ stop_command() {
 # attach OPERATION ATTEMPT OUTPUT_LIMIT
 attach() {
     open_marker "$1" "$2"
-    [ -e "$marker.gate" ] || end "unknown there is no marker of this command on the target; it may never have started"
+    [ -e "$marker.gate" ] || unknown "there is no marker of this command on the target; it may never have started"
     read_record
     [ "$gate_kind" = start ] || called_off
     out=0 err=0

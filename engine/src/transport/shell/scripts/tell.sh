@@ -13,7 +13,7 @@ tell() {
     trap : HUP INT QUIT PIPE
     if ! pass_gate; then
         [ "$why" = full ] || taken
-        end "unknown nothing can be written into ${marker%/*} (is the disk full?), so it cannot be settled whether the command ran"
+        unknown "nothing can be written into ${marker%/*} (is the disk full?), so it cannot be settled whether the command ran"
     fi
     gate_pid=$self gate_born=$born gate_boot=$boot gate_unit=
     slow= out=0 err=0 follower=$self follower_born=$born
