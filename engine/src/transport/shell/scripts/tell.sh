@@ -1,9 +1,10 @@
-# An exchange that is the wrapper itself: no process more than the command needs. It can be where the exchange is a
-# process that nobody's end takes along, and where this shell can tell without job control how a command ended.
+# An exchange that is the wrapper itself: no process more than the command needs. It can be where it is a process beside
+# the shell that serves it, so that nobody's end takes it along, and where this shell can tell without job control how a
+# command ended.
 
 # tells: is it so here?
 tells() {
-    [ -z "$BASH_VERSION$KSH_VERSION$ZSH_VERSION" ] && [ "$terminal" = 0 ] && ! manager
+    [ -n "$inline" ] && [ -z "$BASH_VERSION$KSH_VERSION$ZSH_VERSION" ] && [ "$terminal" = 0 ] && ! manager
 }
 
 # tell LIMIT WHOLE OUTPUT_LIMIT: runs the command and says how it ended; does not return.
@@ -37,14 +38,9 @@ tell() {
         wait "$teller"
         exit
     fi
-    # Where more exchanges follow, the last of them is made safe (settle_last): the engine has recorded the others.
-    if [ -n "$inline" ]; then
-        [ "$input" = /dev/null ] || rm -f "$input"
-        finish "$output_limit" "$how"
-    fi
-    (finish "$output_limit" "$how")
-    keep_safe
-    exit
+    # The last of them is made safe when no more exchanges follow (settle_last): the engine has recorded the others.
+    [ "$input" = /dev/null ] || rm -f "$input"
+    finish "$output_limit" "$how"
 }
 
 # hand_over: it takes longer; from now on another process tells, and this one only waits for the command.
