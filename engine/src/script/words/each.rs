@@ -1,5 +1,6 @@
 //! `each(items, options, |item| …)`: sequential, parallel or rolling; one branch per item, result in item order.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -143,19 +144,15 @@ fn plain(
 /// same item also when others come or go.
 fn labels(items: &Array) -> Vec<String> {
     let names: Vec<Option<String>> = items.iter().map(name).collect();
-    let unique = |name: &String| {
-        names
-            .iter()
-            .flatten()
-            .filter(|other| *other == name)
-            .count()
-            == 1
-    };
+    let mut often: HashMap<&String, usize> = HashMap::new();
+    for name in names.iter().flatten() {
+        *often.entry(name).or_default() += 1;
+    }
     names
         .iter()
         .enumerate()
         .map(|(index, name)| match name {
-            Some(name) if unique(name) => name.clone(),
+            Some(name) if often[name] == 1 => name.clone(),
             _ => index.to_string(),
         })
         .collect()
