@@ -402,11 +402,12 @@ fn no_more_hosts_are_made_ready_than_there_may_be_connections() {
 fn a_shell_that_was_made_ready_and_says_no_is_heard() {
     let Some(sshd) = Sshd::start("") else { return };
     let here = sshd.file("sudo");
-    std::fs::write(
-        &here,
-        "#!/bin/sh\nsleep 0.3\necho 'sudo: not you' >&2\nexit 1\n",
-    )
-    .unwrap();
+    let script = format!(
+        "#!/bin/sh\necho 'sudo: not you' >&2\ntouch {}\nsleep 2\ntouch {}\nexit 1\n",
+        sshd.file("said").display(),
+        sshd.file("gone").display()
+    );
+    std::fs::write(&here, script).unwrap();
     std::fs::set_permissions(&here, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let keys = std::fs::read_to_string(sshd.file("authorized_keys")).unwrap();
     let path = sshd.directory.path().display();
@@ -424,9 +425,16 @@ fn a_shell_that_was_made_ready_and_says_no_is_heard() {
         )],
     );
     let path = TargetPath::parse("/etc/hostname").unwrap();
-    for wait in [0, 1500] {
+    // It has said no and is still there, or is gone.
+    for sign in ["said", "gone"] {
+        let _ = std::fs::remove_file(sshd.file(sign));
         fleet.expect(&mut std::iter::once(host("a")));
-        std::thread::sleep(Duration::from_millis(wait));
+        let begin = Instant::now();
+        while !sshd.file(sign).exists() {
+            assert!(begin.elapsed() < LONG, "never {sign}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(300));
         let refused = fleet.observer(&host("a")).unwrap().read_file(&path);
         let Err(TransportError::Refused { why, .. }) = refused else {
             panic!("{refused:?}")
