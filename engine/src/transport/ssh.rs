@@ -301,8 +301,7 @@ impl SshCore {
 
     /// Starts a shell for the first conversation and keeps it.
     async fn begin(&self, words: &[String], greeting: &[u8]) {
-        if let Err(error) = self.connected().await {
-            *lock(&self.ahead.failed) = Some((Instant::now(), error));
+        if !self.connects_ahead().await {
             return;
         }
         let _slot = self.slot().await;
@@ -312,6 +311,18 @@ impl SshCore {
             shell.greet(greeting).await;
             self.kept.put(shell);
         }
+    }
+
+    /// Connects if there is no connection. Whoever waits for it meanwhile learns why it failed.
+    async fn connects_ahead(&self) -> bool {
+        let _one_at_a_time = self.connecting.lock().await;
+        if lock(&self.connection).is_some() {
+            return true;
+        }
+        let connected = self.connect().await.map_err(|error| {
+            *lock(&self.ahead.failed) = Some((Instant::now(), error));
+        });
+        connected.is_ok()
     }
 
     /// The right to use one more session.
@@ -404,6 +415,11 @@ impl SshCore {
         if let Some(failure) = self.ahead.take_failure() {
             return Err(failure);
         }
+        self.connect().await
+    }
+
+    /// Makes the connection; one at a time.
+    async fn connect(&self) -> Result<Arc<Connection>, TransportError> {
         let permit = self.pool.room().await;
         let directory = self.pool.control_directory().map_err(|error| {
             self.unreachable(format!("no directory for ssh's sockets: {error}"))
