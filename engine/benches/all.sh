@@ -17,11 +17,21 @@ export journal=${JOURNAL:-${floor%/*}/journal}
 here=$PWD/engine/benches
 . "$here/measure.bash"
 
-venv=${BENCH_VENV:-$PWD/target/peers}
-if ! skipped ssh && ! skipped ansible && ! { command -v ansible-playbook && command -v pyinfra; } >/dev/null; then
-    [ -x "$venv/bin/pyinfra" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet ansible-core pyinfra; }
-    export PATH=$venv/bin:$PATH
-fi
+venv=$(realpath -m "${BENCH_VENV:-target/peers}")
+export PATH=$venv/bin:$PATH
+missing() { ! skipped "$1" && ! command -v "$2" >/dev/null; }
+# Those that are missing; where they are not to be had, the table goes without.
+peers() {
+    if missing ansible ansible-playbook || missing pyinfra pyinfra; then
+        { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet ansible-core pyinfra; } >&2 || true
+    fi
+    ! missing ansible ansible-playbook || BENCH_SKIP+=" ansible"
+    ! missing pyinfra pyinfra || BENCH_SKIP+=" pyinfra"
+}
+export BENCH_SKIP=${BENCH_SKIP:-}
+before=$BENCH_SKIP
+skipped ssh || peers
+[ "$BENCH_SKIP" = "$before" ] || echo "not installed, and left out:${BENCH_SKIP#"$before"}" >&2
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/bench.XXXXXX")
 export work
@@ -30,8 +40,9 @@ export RUNBOOK_STATE_DIR=$work/state
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 
-version() { command -v "$1" >/dev/null && "$1" --version 2>/dev/null | head -1; }
-echo "$("$runbook" --version | head -1); $(ssh -V 2>&1 | cut -d, -f1); $(version ansible-playbook || true); $(version pyinfra || true)"
+# version PART PROGRAM: its first line, where it takes part.
+version() { skipped ssh || skipped "$1" || echo "; $("$2" --version 2>/dev/null | head -1)"; }
+echo "$("$runbook" --version | head -1); $(ssh -V 2>&1 | cut -d, -f1)$(version ansible ansible-playbook)$(version pyinfra pyinfra)"
 echo "$(uname -sr), $(nproc) processors, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), load $(cut -d' ' -f1 /proc/loadavg), $(stat -fc %T "$work"), medians of $rounds"
 echo
 heading

@@ -8,9 +8,10 @@ cd "$work/lab"
 skipped start || {
     { echo 'runbook #{ title: "Long" };'; for nth in $(seq 499); do echo "let v$nth = $nth + 1; // line $nth"; done; } >long.rhai
     measure "$runbook" --help
-    row "start" "runbook --help"
+    base=$wall
+    row "start" "runbook --help" "$base"
     measure "$runbook" check long.rhai
-    row "start" "runbook check, 500 lines"
+    row "start" "runbook check, 500 lines" "$base"
     cp "$runbook" stripped
     strip stripped 2>/dev/null || true
     value "the program" "stripped" "$(stat -c %s stripped | awk '{ printf "%.1f MB", $1 / 1e6 }')"
@@ -53,6 +54,7 @@ skipped resume || {
     # would have. The resume replays all of them and stops at the throw.
     export RUNBOOK_LAB_NO_SYNC=1
     fleet 2
+    base=
     for operations in ${BENCH_RESUME:-10000 100000}; do
         rm -rf "$RUNBOOK_STATE_DIR"
         cat >many.rhai <<RHAI
@@ -62,18 +64,19 @@ step "go" { for i in 0..$operations { h.run(["true"]); } }
 step "stop" { throw "on purpose"; }
 RHAI
         # Start of the run, of the session, of the step; intent, outcome.
-        RUNBOOK_CRASH_AT=5 "$runbook" run many.rhai --lab ./fleet2 --yes >out 2>&1 || true
+        { RUNBOOK_CRASH_AT=5 "$runbook" run many.rhai --lab ./fleet2 --yes || true; } >out 2>&1
         run=$(ls "$RUNBOOK_STATE_DIR/runs" | tail -1)
         "$journal" "$RUNBOOK_STATE_DIR" "$run" "$operations"
         size=$(stat -c %s "$RUNBOOK_STATE_DIR/runs/$run/journal.db" | awk '{ printf "%.0f MB", $1 / 1e6 }')
         accept=1
         measure "$runbook" resume "$run" --yes
-        row "resume, $operations commands recorded ($size)" "closed before"
+        base=${base:-$wall}
+        row "resume, $operations commands recorded ($size)" "closed before" "$base"
         # Killed behind the record with which a session begins: the log stays, and is copied first.
         records=$("$runbook" verify "$run" | awk '{ for (i = 1; i < NF; i++) if ($(i + 1) ~ /^record/) { print $i; exit } }')
         { RUNBOOK_CRASH_AT=$((records + 1)) "$runbook" resume "$run" --yes || true; } >out 2>&1
         rounds=1 measure "$runbook" resume "$run" --yes
-        row "resume, $operations commands recorded ($size)" "killed before"
+        row "resume, $operations commands recorded ($size)" "killed before" "$base"
         accept=0
     done
 }

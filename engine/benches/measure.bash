@@ -4,22 +4,24 @@
 # A shell function is measured as well as a program; `accept` is the exit status that is wanted.
 accept=0
 measure() {
-    local nth status walls=() processors=()
+    local nth status begin walls=() processors=()
     most=0
     for nth in $(seq "$rounds"); do
         # What the last round left to be written is not this round's.
         sync
         status=0
+        begin=$EPOCHREALTIME
         if declare -F "$1" >/dev/null; then
-            local begin=$EPOCHREALTIME
             times_of "$@" >out 2>&1 || status=$?
-            awk -v a="$begin" -v b="$EPOCHREALTIME" '{ print b - a, $1, 0 }' processor >time
+            awk '{ print $1, 0 }' processor >time
         else
-            /usr/bin/time -q -o time -f '%e %U %S %M' "$@" >out 2>&1 || status=$?
-            awk '{ print $1, $2 + $3, $4 / 1024 }' time >time.new && mv time.new time
+            /usr/bin/time -q -o time -f '%U %S %M' "$@" >out 2>&1 || status=$?
+            awk '{ print $1 + $2, $3 / 1024 }' time >time.new && mv time.new time
         fi
+        # Not by time(1), which knows hundredths of a second only.
+        wall=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')
         [ "$status" = "$accept" ] || { tail -20 out >&2; echo "exit status $status: $*" >&2; exit 1; }
-        read -r wall processor peak <time
+        read -r processor peak <time
         walls+=("$wall")
         processors+=("$processor")
         most=$(awk -v a="$peak" -v b="$most" 'BEGIN { print (a > b ? a : b) }')
@@ -45,11 +47,12 @@ heading() {
     echo "| --- | --- | ---: | ---: | ---: | ---: |"
 }
 
-# row WORK WHO BASE: what was measured last, and how it stands to BASE seconds (its own wall time, if BASE is empty).
+# row WORK WHO BASE: what was measured last, and how it stands to BASE seconds (no ratio, if there is none).
 row() {
-    awk -v work="$1" -v who="$2" -v wall="$wall" -v processor="$processor" -v most="$most" -v base="${3:-$wall}" 'BEGIN {
+    awk -v work="$1" -v who="$2" -v wall="$wall" -v processor="$processor" -v most="$most" -v base="${3:-0}" 'BEGIN {
         memory = most > 0 ? sprintf("%.0f MiB", most) : ""
-        printf "| %s | %s | %.3f s | %.3f s | %s | %.2f |\n", work, who, wall, processor, memory, wall / base
+        ratio = base > 0 ? sprintf("%.2f", wall / base) : ""
+        printf "| %s | %s | %.3f s | %.3f s | %s | %s |\n", work, who, wall, processor, memory, ratio
     }'
 }
 

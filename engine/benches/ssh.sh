@@ -8,7 +8,10 @@ id "$user" >/dev/null 2>&1 || { useradd -m -s /bin/sh -p '*' "$user"; made=yes; 
 home=$(getent passwd "$user" | cut -d: -f6)
 finish() {
     [ -z "${sshd:-}" ] || kill "$sshd" 2>/dev/null || true
-    [ -z "$made" ] || userdel -r "$user" 2>/dev/null || true
+    [ -n "$made" ] || return 0
+    # Connections that a peer keeps for a while; a user with processes is not removed.
+    pkill -u "$user" || true
+    userdel -r "$user" 2>/dev/null || true
 }
 trap finish EXIT
 cd "$work"

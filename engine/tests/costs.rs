@@ -209,10 +209,12 @@ fn forgetting_many_markers_is_one_round_trip() {
     );
 }
 
-/// The library that logs syncs, built.
-fn sync_log(bench: &Bench) -> PathBuf {
-    let library = bench.path().join("sync_log.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/sim/sync_log.c");
+/// A library that the program is started with, built.
+fn preloaded(bench: &Bench, source: &str) -> PathBuf {
+    let library = bench.path().join("preloaded.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/support")
+        .join(source);
     let compiled = std::process::Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-o"])
         .args([library.as_os_str(), source.as_os_str()])
@@ -250,7 +252,7 @@ fn syncs(bench: &Bench, library: &Path, body: &str, more: &[&str], sync_ms: &str
 #[cfg(target_os = "linux")]
 fn an_operation_costs_two_commits_and_a_reading_none() {
     let bench = Bench::new();
-    let library = sync_log(&bench);
+    let library = preloaded(&bench, "sim/sync_log.c");
     let syncs = |body: &str| {
         syncs(
             &bench,
@@ -276,7 +278,7 @@ fn an_operation_costs_two_commits_and_a_reading_none() {
 #[cfg(target_os = "linux")]
 fn branches_that_run_at_once_share_their_commits() {
     let bench = Bench::new();
-    let library = sync_log(&bench);
+    let library = preloaded(&bench, "sim/sync_log.c");
     let lab = ["--lab", bench::LAB, "--parallel", "8"];
     let body = |parallel: usize| {
         format!(
@@ -293,4 +295,62 @@ fn branches_that_run_at_once_share_their_commits() {
         at_once <= in_turn / 2,
         "{at_once} syncs at once, {in_turn} in turn"
     );
+}
+
+/// What a run of some commands on each of so many lab hosts allocates: calls and bytes.
+fn allocations(bench: &Bench, library: &Path, hosts: usize) -> [f64; 2] {
+    let mut lab =
+        "title: many hosts\ndescription: For counting.\nstarts: 2026-01-05T08:00:00Z\nhosts:\n"
+            .to_owned();
+    for nth in 0..hosts {
+        lab.push_str(&format!(
+            "  host-{nth:04}: {{ interfaces: [{{ name: eth0, kind: ethernet, mtu: 1500, addresses: [10.0.{}.{}/16] }}] }}\n",
+            nth / 250,
+            nth % 250 + 1
+        ));
+    }
+    let folder = format!("fleet-{hosts}");
+    bench.write(&format!("{folder}/lab.yaml"), &lab);
+    bench.write(
+        "fleet.rhai",
+        "runbook #{ title: \"Fleet\" };\n\
+         step \"go\" { each(hosts(\"all\"), #{ parallel: 2 }, |h| { for i in 0..3 { h.run([\"true\"]); } }); }\n",
+    );
+    let told = bench.path().join("allocations");
+    let output = bench
+        .command(&[
+            "run",
+            "fleet.rhai",
+            "--lab",
+            &format!("./{folder}"),
+            "--yes",
+        ])
+        // A stored lab is written whole after each command, which is its price and not the engine's.
+        .env("RUNBOOK_LAB_IN_MEMORY", "1")
+        .env("LD_PRELOAD", library)
+        .env("ALLOCATIONS", &told)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let told = std::fs::read_to_string(told).unwrap();
+    let counts: Vec<f64> = told
+        .split_whitespace()
+        .map(|count| count.parse().unwrap())
+        .collect();
+    counts.try_into().unwrap()
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn twice_as_many_hosts_cost_twice_as_much() {
+    let bench = Bench::new();
+    let library = preloaded(&bench, "malloc_count.c");
+    let [none, some, twice] = [1, 200, 400].map(|hosts| allocations(&bench, &library, hosts));
+    for (what, of) in [("calls", 0), ("bytes", 1)] {
+        let ratio = (twice[of] - none[of]) / (some[of] - none[of]);
+        assert!(
+            ratio < 2.15,
+            "{ratio:.2} times the {what}: {none:?} {some:?} {twice:?}"
+        );
+    }
 }

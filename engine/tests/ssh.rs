@@ -348,3 +348,98 @@ fn what_no_shell_reaches_is_refused() {
         Some(TransportError::Refused { .. })
     ));
 }
+
+#[test]
+fn hosts_to_come_have_their_shell_before_they_are_asked() {
+    // At this level the server's log has a line for each session.
+    let Some(sshd) = Sshd::start("LogLevel VERBOSE") else {
+        return;
+    };
+    let names = ["a", "b", "c"];
+    let fleet = fleet(&sshd, 3, names.map(|name| (name, access(sshd.route()))));
+    let sessions = || {
+        let log = std::fs::read_to_string(sshd.file("log")).unwrap();
+        log.matches("Starting session: command").count()
+    };
+    // Twice, as each host before them does.
+    fleet.expect(&mut names.into_iter().map(host));
+    fleet.expect(&mut names.into_iter().map(host));
+    let begin = Instant::now();
+    while sessions() < 3 {
+        assert!(begin.elapsed() < LONG, "{} sessions", sessions());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let path = TargetPath::parse(sshd.file("host.pub").to_str().unwrap()).unwrap();
+    for name in names {
+        let read = fleet.observer(&host(name)).unwrap().read_file(&path);
+        assert!(matches!(read, Ok(FileState::Present(_))), "{read:?}");
+    }
+    assert_eq!(sessions(), 3, "what was made ready was not used");
+    fleet.close();
+}
+
+#[test]
+fn no_more_hosts_are_made_ready_than_there_may_be_connections() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let names = ["a", "b", "c", "d", "e"];
+    let fleet = fleet(&sshd, 3, names.map(|name| (name, access(sshd.route()))));
+    fleet.expect(&mut names.into_iter().map(host));
+    for (nth, name) in names.into_iter().enumerate() {
+        fleet.expect(&mut names.into_iter().skip(nth).map(host));
+        probe(&fleet, name, &Command::argv(["true"])).unwrap();
+        assert!(sshd.connections().len() <= 3, "{:?}", sshd.connections());
+    }
+    fleet.expect(&mut names.into_iter().map(host));
+    fleet.close();
+    let begin = Instant::now();
+    while !sshd.connections().is_empty() {
+        assert!(begin.elapsed() < LONG, "{:?}", sshd.connections());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_shell_that_was_made_ready_and_says_no_is_heard() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let here = sshd.file("sudo");
+    let script = format!(
+        "#!/bin/sh\necho 'sudo: not you' >&2\ntouch {}\nsleep 2\ntouch {}\nexit 1\n",
+        sshd.file("said").display(),
+        sshd.file("gone").display()
+    );
+    std::fs::write(&here, script).unwrap();
+    std::fs::set_permissions(&here, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let keys = std::fs::read_to_string(sshd.file("authorized_keys")).unwrap();
+    let path = sshd.directory.path().display();
+    let keys = format!("command=\"PATH={path}:$PATH; eval \\\"$SSH_ORIGINAL_COMMAND\\\"\" {keys}");
+    std::fs::write(sshd.file("authorized_keys"), keys).unwrap();
+    let fleet = fleet(
+        &sshd,
+        2,
+        [(
+            "a",
+            HostAccess {
+                become_user: Some("other".into()),
+                ..access(sshd.route())
+            },
+        )],
+    );
+    let path = TargetPath::parse("/etc/hostname").unwrap();
+    // It has said no and is still there, or is gone.
+    for sign in ["said", "gone"] {
+        let _ = std::fs::remove_file(sshd.file(sign));
+        fleet.expect(&mut std::iter::once(host("a")));
+        let begin = Instant::now();
+        while !sshd.file(sign).exists() {
+            assert!(begin.elapsed() < LONG, "never {sign}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let refused = fleet.observer(&host("a")).unwrap().read_file(&path);
+        let Err(TransportError::Refused { why, .. }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(why.contains("sudo: not you"), "{why}");
+    }
+    fleet.close();
+}

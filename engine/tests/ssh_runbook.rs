@@ -197,3 +197,89 @@ fn a_connection_that_comes_back_is_taken_up_in_the_same_session() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(read(&effects), "begun\nended\n");
 }
+
+/// An inventory of hosts whose connections go through a command each before they reach the private sshd.
+fn hosts_behind(bench: &Bench, sshd: &Sshd, hosts: &[(&str, String)]) {
+    let mut config = String::new();
+    let mut inventory = "hosts:\n".to_owned();
+    let file = bench.path().join("ssh_config");
+    for (name, before) in hosts {
+        config.push_str(&format!(
+            "Host {name}\n  ProxyCommand sh -c '{before}; exec ssh -F {} -W 127.0.0.1:{} private'\n  HostKeyAlias [127.0.0.1]:{}\n\
+             \x20 IdentityFile {}\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n  IdentitiesOnly yes\n\
+             \x20 IdentityAgent none\n",
+            sshd.file("config").display(),
+            sshd.port,
+            sshd.port,
+            sshd.file("user").display(),
+            sshd.file("known_hosts").display(),
+        ));
+        inventory.push_str(&format!(
+            "  {name}: {{address: {name}, config: {}}}\n",
+            file.display()
+        ));
+    }
+    std::fs::write(file, config).unwrap();
+    bench.write("hosts.yaml", &inventory);
+}
+
+/// Which host failed or answered, in the order in which the events tell.
+fn order(events: &str) -> Vec<String> {
+    let events = events
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let ended = events.filter(|event| event["event"] == "operation_ended");
+    ended
+        .map(|event| {
+            let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            let host = word(&event["target"]["host"]);
+            format!("{host} {}", word(&event["outcome"]))
+        })
+        .collect()
+}
+
+#[test]
+fn a_dry_run_connects_to_the_next_hosts_before_the_first_answers() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let bench = bench(&sshd);
+    let at = |name: &str| bench.path().join(name).display().to_string();
+    hosts_behind(
+        &bench,
+        &sshd,
+        &[
+            // Does not answer before the two others are asked; and not at all, if that takes too long.
+            (
+                "h1",
+                format!(
+                    "n=0; until [ -e {} -a -e {} ]; do n=$((n+1)); [ $n -lt 200 ] || exit 1; sleep 0.1; done",
+                    at("h2"),
+                    at("h3")
+                ),
+            ),
+            ("h2", format!("echo >> {}; exit 1", at("h2"))),
+            ("h3", format!("echo >> {}", at("h3"))),
+        ],
+    );
+    bench.write(
+        "look.rhai",
+        "runbook #{ title: \"Look\" };\nstep \"go\" {\n  each(hosts(\"all\"), #{ max_failures: 1 }, |h| h.file(\"/etc/passwd\").exists());\n}\n",
+    );
+    let output = bench.run(&[
+        "run",
+        "look.rhai",
+        "-i",
+        "hosts.yaml",
+        "--dry-run",
+        "-o",
+        "json",
+    ]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    // One that cannot be reached is told of at its turn, and not tried a second time to say the same.
+    assert_eq!(
+        order(&String::from_utf8_lossy(&output.stdout)),
+        ["h1 ok", "h2 failed", "h3 ok"],
+        "{text}"
+    );
+    assert_eq!(read(&bench.path().join("h2")), "\n", "{text}");
+}

@@ -113,6 +113,12 @@ impl Parts {
         }
     }
 
+    fn expect(&self, targets: &mut dyn Iterator<Item = Target>) {
+        // A host that is a node may be reached in another way, which is known only when it is asked.
+        let mut hosts = targets.filter(|target| self.node(target).is_none());
+        self.hosts.expect(&mut hosts);
+    }
+
     fn helpers(&self, cluster: Arc<KubeCluster>, power: HelperPower) -> Arc<HelperPods> {
         let settings = self.access.helpers(&self.context);
         Arc::new(HelperPods::new(
@@ -196,13 +202,8 @@ impl ObservingFleet for RealObserving {
         Ok(observer)
     }
 
-    fn expect(&self, targets: &[Target]) {
-        // A host that is a node may be reached in another way, which is known only when it is asked.
-        let hosts = targets
-            .iter()
-            .filter(|target| self.parts.node(target).is_none());
-        let hosts: Vec<Target> = hosts.cloned().collect();
-        self.parts.hosts.expect(&hosts);
+    fn expect(&self, targets: &mut dyn Iterator<Item = Target>) {
+        self.parts.expect(targets);
     }
 
     fn cluster_observer(&self) -> Result<Arc<dyn ClusterObserver>, TransportError> {
@@ -362,6 +363,11 @@ impl ObservingFleet for RealActing {
             Some(actor) => Ok(actor),
             None => self.parts.hosts.observer(target),
         }
+    }
+
+    /// Asked by what looks ahead from a question of the run.
+    fn expect(&self, targets: &mut dyn Iterator<Item = Target>) {
+        self.parts.expect(targets);
     }
 
     fn cluster_observer(&self) -> Result<Arc<dyn ClusterObserver>, TransportError> {

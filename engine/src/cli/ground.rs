@@ -197,8 +197,7 @@ impl Ground {
 
     /// The way to a host.
     pub fn route(&self, host: &HostName) -> Option<Route> {
-        let mut access = self.inventory.access();
-        access.remove(host).map(|access| access.route)
+        self.inventory.route(host).cloned()
     }
 
     /// What the user said.

@@ -388,7 +388,7 @@ impl Executor for DryRun {
         1
     }
 
-    fn expect(&self, targets: &[Target]) {
+    fn expect(&self, targets: &mut dyn Iterator<Item = Target>) {
         self.overlay.expect(targets);
     }
 

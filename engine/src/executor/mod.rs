@@ -143,8 +143,8 @@ pub trait Executor: Send + Sync {
         self.behind().map_or(1, |behind| behind.parallel(asked))
     }
 
-    /// Branches on these targets come next, in turn, which the script would let run at once.
-    fn expect(&self, targets: &[Target]) {
+    /// Branches on these targets come next.
+    fn expect(&self, targets: &mut dyn Iterator<Item = Target>) {
         if let Some(behind) = self.behind() {
             behind.expect(targets);
         }

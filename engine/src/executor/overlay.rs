@@ -193,7 +193,7 @@ impl ObservingFleet for Overlay {
         }))
     }
 
-    fn expect(&self, targets: &[Target]) {
+    fn expect(&self, targets: &mut dyn Iterator<Item = Target>) {
         self.fleet.expect(targets);
     }
 

@@ -119,6 +119,11 @@ impl Inventory {
         self.order.iter()
     }
 
+    /// Whether there is a host of this name.
+    pub fn has(&self, host: &HostName) -> bool {
+        self.hosts.contains_key(host)
+    }
+
     /// The hosts of a group; `all` is every host.
     pub fn group(&self, name: &str) -> Option<Vec<HostName>> {
         self.groups.get(name).cloned()
@@ -144,6 +149,11 @@ impl Inventory {
             .iter()
             .map(|(name, host)| (name.clone(), host.access.clone()))
             .collect()
+    }
+
+    /// The way to a host.
+    pub fn route(&self, host: &HostName) -> Option<&Route> {
+        self.hosts.get(host).map(|host| &host.access.route)
     }
 
     /// The cluster, where the inventory names one.

@@ -1,6 +1,6 @@
 //! What the host words of one run share: the executor of its mode, the parameters, the inventory, the secrets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{EvalAltResult, FnPtr, NativeCallContext, Position};
@@ -47,6 +47,7 @@ pub struct SessionParts {
 /// The state behind the host words.
 pub struct Session {
     pub(super) parts: SessionParts,
+    chosen: HashSet<HostName>,
     /// The innermost step that an error left last, with the place where the error arose.
     left: Mutex<Option<(ScopePath, Option<SourcePosition>)>>,
 }
@@ -55,6 +56,7 @@ impl Session {
     /// A session of these parts.
     pub fn new(parts: SessionParts) -> Arc<Self> {
         Arc::new(Self {
+            chosen: parts.hosts.iter().cloned().collect(),
             parts,
             left: Mutex::default(),
         })
@@ -101,6 +103,11 @@ impl Session {
             true => format!("step \"{steps}\""),
             false => format!("step \"{steps}\", branch {branches}"),
         })
+    }
+
+    /// Whether `-l` left this host.
+    pub(super) fn is_chosen(&self, host: &HostName) -> bool {
+        self.chosen.contains(host)
     }
 
     /// The executor of the mode.

@@ -12,8 +12,9 @@ pub trait ObservingFleet: Send + Sync {
     fn observer(&self, target: &Target) -> Result<Arc<dyn Observer>, TransportError>;
 
     /// These targets are about to be asked, one after the other: what takes its time before the first answer may
-    /// begin now. Nothing is done to a target, and what fails is told when it is asked.
-    fn expect(&self, _targets: &[Target]) {}
+    /// begin now, for as many as there is room for. Nothing is done to a target, and what fails is told when it is
+    /// asked.
+    fn expect(&self, _targets: &mut dyn Iterator<Item = Target>) {}
 
     /// The cluster's API.
     fn cluster_observer(&self) -> Result<Arc<dyn ClusterObserver>, TransportError>;

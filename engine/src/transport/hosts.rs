@@ -120,11 +120,13 @@ impl ObservingFleet for HostFleet {
         })
     }
 
-    fn expect(&self, targets: &[Target]) {
-        // One place stays free, so that the connection of the host before gives way and not that of the host after.
-        for target in targets.iter().take(self.parallel - 1) {
-            if let Ok(Connection::Ssh(host)) = self.connection(target) {
-                host.link().connect_ahead();
+    fn expect(&self, targets: &mut dyn Iterator<Item = Target>) {
+        // Where connections must give way to each other one place stays free, so that it is that of the host before
+        // and not of the host after.
+        let crowded = usize::from(self.hosts.len() > self.parallel);
+        for target in targets.take(self.parallel - crowded) {
+            if let Ok(Connection::Ssh(host)) = self.connection(&target) {
+                host.get_ready();
             }
         }
     }
@@ -157,6 +159,7 @@ impl ActingFleet for HostFleet {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         );
+        self.pool.give_up_getting_ready(&self.runtime);
         for connection in connections.into_values() {
             if let Connection::Ssh(host) = connection {
                 host.link().close();

@@ -6,7 +6,6 @@
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use openssh::{ChildStderr, ChildStdin, ChildStdout, Error as SshError, Session, 
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::task::AbortHandle;
 
 use super::shell::ShellTarget;
 use super::shell::kept::{KeptShell, Shelf};
@@ -34,6 +34,9 @@ const SESSIONS: usize = 8;
 
 /// How long we go on asking for a session that the server refuses because it has too many.
 const SESSION_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long connections that were begun ahead may take to come about when nobody wants them any more.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The longest directory in which a control socket has room: a Unix socket's path has at most 104 bytes
 /// (108 on Linux), of which ssh needs 56 for its own names.
@@ -80,6 +83,21 @@ impl SshPool {
         Ok(path)
     }
 
+    /// What is begun ahead is wanted no more. What needs only a moment is waited for, so that no connection is left
+    /// to find out by itself that nobody uses it.
+    pub fn give_up_getting_ready(&self, runtime: &Handle) {
+        let links: Vec<Arc<SshCore>> = lock(&self.links).iter().filter_map(Weak::upgrade).collect();
+        let all = async {
+            for link in &links {
+                drop(link.ahead.under_way.lock().await);
+            }
+        };
+        let _ = runtime.block_on(async { tokio::time::timeout(LAST_PATIENCE, all).await });
+        for link in links {
+            link.ahead.give_up();
+        }
+    }
+
     /// Waits for the right to have one more connection.
     async fn room(&self) -> OwnedSemaphorePermit {
         loop {
@@ -117,10 +135,36 @@ struct SshCore {
     pool: Arc<SshPool>,
     connection: Mutex<Option<Arc<Connection>>>,
     connecting: tokio::sync::Mutex<()>,
-    /// Whether it is being made before anybody asked for it.
-    ahead: AtomicBool,
+    ahead: Ahead,
     sessions: Semaphore,
     kept: Shelf<Kept>,
+}
+
+/// What is begun before anybody asks for it.
+#[derive(Default)]
+struct Ahead {
+    /// Held while it goes on.
+    under_way: Arc<tokio::sync::Mutex<()>>,
+    task: Mutex<Option<AbortHandle>>,
+    /// Why it failed, until somebody asks.
+    failed: Mutex<Option<(Instant, TransportError)>>,
+}
+
+/// So long after it failed to connect ahead, a host is not asked again to say the same.
+const FAILURE_HOLDS: Duration = Duration::from_secs(15);
+
+impl Ahead {
+    /// A failure that nobody was told yet, if it is not too old to be told now.
+    fn take_failure(&self) -> Option<TransportError> {
+        let (when, error) = lock(&self.failed).take()?;
+        (when.elapsed() < FAILURE_HOLDS).then_some(error)
+    }
+
+    fn give_up(&self) {
+        if let Some(task) = lock(&self.task).take() {
+            task.abort();
+        }
+    }
 }
 
 /// A shell that stays, with the session that it runs in.
@@ -135,24 +179,12 @@ impl SshLink {
             pool,
             connection: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
-            ahead: AtomicBool::new(false),
+            ahead: Ahead::default(),
             sessions: Semaphore::new(SESSIONS),
             kept: Shelf::default(),
         });
         lock(&core.pool.links).push(Arc::downgrade(&core));
         Self { core, runtime }
-    }
-
-    /// Connects in the background, if nobody did. A failure is met again, and told, at the first use.
-    pub fn connect_ahead(&self) {
-        let idle = lock(&self.core.connection).is_none();
-        if idle && !self.core.ahead.swap(true, Ordering::SeqCst) {
-            let core = self.core.clone();
-            self.runtime.spawn(async move {
-                let _ = core.connected().await;
-                core.ahead.store(false, Ordering::SeqCst);
-            });
-        }
     }
 
     /// Ends the connection. What was started detached goes on; the next use connects again.
@@ -192,6 +224,23 @@ impl ShellLink for SshLink {
                 .block_on(self.core.talk(conversation, receiver, cancel)),
         )
     }
+
+    fn get_ready(&self, words: &[&str], greeting: &[u8]) {
+        let core = &self.core;
+        if core.kept.len() > 0 || lock(&core.ahead.failed).is_some() {
+            return;
+        }
+        let Ok(under_way) = core.ahead.under_way.clone().try_lock_owned() else {
+            return;
+        };
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        let (greeting, ready) = (greeting.to_vec(), core.clone());
+        let task = self.runtime.spawn(async move {
+            ready.begin(&words, &greeting).await;
+            drop(under_way);
+        });
+        *lock(&core.ahead.task) = Some(task.abort_handle());
+    }
 }
 
 impl SshCore {
@@ -224,19 +273,21 @@ impl SshCore {
     ) -> Result<LinkEnd, TransportError> {
         let (words, deadline) = (conversation.words, conversation.deadline);
         let beginning = async {
+            drop(self.ahead.under_way.lock().await);
             let slot = self.slot().await;
             if let Some(shell) = self.kept.take(words).await {
-                return Ok((slot, shell, false));
+                return Ok((slot, shell, &[][..]));
             }
             let (opened, streams) = self.open(words).await?;
-            Ok((slot, KeptShell::new(words, streams, opened), true))
+            let shell = KeptShell::new(words, streams, opened);
+            Ok((slot, shell, conversation.greeting))
         };
-        let (_slot, mut shell, fresh) = tokio::select! {
+        let (_slot, mut shell, greeting) = tokio::select! {
             begun = beginning => begun?,
             () = cancel.at_once() => return Err(TransportError::Interrupted),
         };
-        let greeting = if fresh { conversation.greeting } else { &[] };
         let lines = [greeting, conversation.line].concat();
+        let fresh = shell.is_fresh();
         match shell.converse(&lines, deadline, receiver, cancel).await {
             Pumped::Heard => {
                 self.kept.put(shell);
@@ -246,6 +297,32 @@ impl SshCore {
             Pumped::Closed => Ok(LinkEnd::Ended(None)),
             other => Err(self.failed(&shell.holds.0, other)),
         }
+    }
+
+    /// Starts a shell for the first conversation and keeps it.
+    async fn begin(&self, words: &[String], greeting: &[u8]) {
+        if !self.connects_ahead().await {
+            return;
+        }
+        let _slot = self.slot().await;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if let Ok((opened, streams)) = self.open(&words).await {
+            let mut shell = KeptShell::new(&words, streams, opened);
+            shell.greet(greeting).await;
+            self.kept.put(shell);
+        }
+    }
+
+    /// Connects if there is no connection. Whoever waits for it meanwhile learns why it failed.
+    async fn connects_ahead(&self) -> bool {
+        let _one_at_a_time = self.connecting.lock().await;
+        if lock(&self.connection).is_some() {
+            return true;
+        }
+        let connected = self.connect().await.map_err(|error| {
+            *lock(&self.ahead.failed) = Some((Instant::now(), error));
+        });
+        connected.is_ok()
     }
 
     /// The right to use one more session.
@@ -335,6 +412,14 @@ impl SshCore {
         if let Some(connection) = &*lock(&self.connection) {
             return Ok(connection.clone());
         }
+        if let Some(failure) = self.ahead.take_failure() {
+            return Err(failure);
+        }
+        self.connect().await
+    }
+
+    /// Makes the connection; one at a time.
+    async fn connect(&self) -> Result<Arc<Connection>, TransportError> {
         let permit = self.pool.room().await;
         let directory = self.pool.control_directory().map_err(|error| {
             self.unreachable(format!("no directory for ssh's sockets: {error}"))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{LabClock, LabConnection};
 use crate::lab::api::ApiBackend;
 use crate::lab::cluster::LabApi;
-use crate::lab::world::Place;
+use crate::lab::world::{Place, World};
 use crate::lab::{Lab, LabAccess, LabError};
 use crate::model::Target;
 use crate::transport::{
@@ -74,18 +74,22 @@ impl ObservingLab {
             target: target.clone(),
             why,
         };
-        let known: Vec<String> = self
+        // Asked for every operation, and a lab may have thousands of hosts.
+        let others = |world: &World| -> Option<Vec<String>> {
+            let unknown = !world.hosts.contains_key(name);
+            unknown.then(|| world.hosts.keys().cloned().collect())
+        };
+        let others = self
             .lab
-            .glance(|world| (world.hosts.keys().cloned().collect(), false))
+            .glance(|world| (others(world), false))
             .map_err(|error| unreachable(error.to_string()))?;
-        if known.iter().any(|known| known == name) {
-            return Ok(());
-        }
-        Err(unreachable(format!(
-            "the lab {} has no such host; it has {}",
-            self.lab.name(),
-            known.join(", ")
-        )))
+        others.map_or(Ok(()), |others| {
+            Err(unreachable(format!(
+                "the lab {} has no such host; it has {}",
+                self.lab.name(),
+                others.join(", ")
+            )))
+        })
     }
 
     fn cluster(&self) -> Result<Arc<dyn ClusterActor>, TransportError> {

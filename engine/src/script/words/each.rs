@@ -1,5 +1,6 @@
 //! `each(items, options, |item| …)`: sequential, parallel or rolling; one branch per item, result in item order.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,8 +54,6 @@ pub fn detached(closure: &FnPtr) -> FnPtr {
 struct Plan {
     /// How many at once.
     parallel: usize,
-    /// How many at once, as the script says, in whatever mode.
-    asked: usize,
     /// How many go first, alone.
     canary: usize,
     /// After this many failures no further branch begins.
@@ -68,10 +67,8 @@ struct Plan {
 fn plan(options: Map) -> Result<Plan, String> {
     let mut options = Options::of("each", options);
     let max_failures = options.count("max_failures")?.unwrap_or(0);
-    let parallel = options.count("parallel")?.unwrap_or(1).max(1);
     let plan = Plan {
-        parallel,
-        asked: parallel,
+        parallel: options.count("parallel")?.unwrap_or(1).max(1),
         canary: options.count("canary")?.unwrap_or(0),
         stop_after: options
             .count("stop_after")?
@@ -147,19 +144,15 @@ fn plain(
 /// same item also when others come or go.
 fn labels(items: &Array) -> Vec<String> {
     let names: Vec<Option<String>> = items.iter().map(name).collect();
-    let unique = |name: &String| {
-        names
-            .iter()
-            .flatten()
-            .filter(|other| *other == name)
-            .count()
-            == 1
-    };
+    let mut often: HashMap<&String, usize> = HashMap::new();
+    for name in names.iter().flatten() {
+        *often.entry(name).or_default() += 1;
+    }
     names
         .iter()
         .enumerate()
         .map(|(index, name)| match name {
-            Some(name) if unique(name) => name.clone(),
+            Some(name) if often[name] == 1 => name.clone(),
             _ => index.to_string(),
         })
         .collect()
@@ -263,9 +256,7 @@ impl Branches<'_> {
     fn branch(&self, index: usize) -> BranchResult {
         let path = &self.paths[index];
         let executor = self.session.executor();
-        if self.plan.parallel < self.plan.asked {
-            executor.expect(&self.next_hosts(index));
-        }
+        executor.expect(&mut self.hosts_from(index));
         let _inside = scope::enter(ScopeState::at(path.clone()), Phase::Operations);
         executor.branch_started(path);
         let body = detached(self.body);
@@ -286,13 +277,10 @@ impl Branches<'_> {
         result
     }
 
-    /// The hosts of this branch and of those that the script lets run beside it.
-    fn next_hosts(&self, index: usize) -> Vec<Target> {
-        let end = self.items.len().min(index + self.plan.asked);
-        let hosts = self.items[index..end].iter();
-        hosts
-            .filter_map(|item| item.read_lock::<Host>().map(|host| host.target()))
-            .collect()
+    /// The hosts of this branch and of those after it.
+    fn hosts_from(&self, index: usize) -> impl Iterator<Item = Target> {
+        let hosts = self.items[index..].iter();
+        hosts.filter_map(|item| item.read_lock::<Host>().map(|host| host.target()))
     }
 
     /// A branch whose plan ends at an unknown value has an unknown result; the others are planned on.

@@ -99,11 +99,11 @@ fn lookup(engine: &mut Engine, session: &Arc<Session>) {
         move |context: NativeCallContext, name: &str| -> Result<Host, Box<EvalAltResult>> {
             let known = HostName::parse(name)
                 .ok()
-                .filter(|name| words.parts.inventory.hosts().any(|host| host == name));
+                .filter(|name| words.parts.inventory.has(name));
             let Some(name) = known else {
                 return Err(misuse(&context, unknown_host(&words, name)));
             };
-            if words.parts.hosts.contains(&name) {
+            if words.is_chosen(&name) {
                 Ok(Host(name))
             } else {
                 Err(misuse(
@@ -120,9 +120,7 @@ fn lookup(engine: &mut Engine, session: &Arc<Session>) {
             let node = HostName::parse(name).map_err(|why| misuse(&context, why))?;
             let inventory = &words.parts.inventory;
             // A host of this name is the node, by the inventory's way to it; any other is reached by a helper pod.
-            let left_out =
-                inventory.hosts().any(|host| *host == node) && !words.parts.hosts.contains(&node);
-            if left_out {
+            if inventory.has(&node) && !words.is_chosen(&node) {
                 return Err(misuse(
                     &context,
                     format!("host `{node}` is left out by --limit"),
@@ -150,9 +148,7 @@ fn lookup(engine: &mut Engine, session: &Arc<Session>) {
                     format!("the inventory has no group `{group}`"),
                 ));
             };
-            let chosen = members
-                .into_iter()
-                .filter(|name| words.parts.hosts.contains(name));
+            let chosen = members.into_iter().filter(|name| words.is_chosen(name));
             Ok(chosen.map(|name| Dynamic::from(Host(name))).collect())
         },
     );

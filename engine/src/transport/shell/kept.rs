@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::link::{Pumped, Receiver, listen, patience};
-use crate::transport::Cancel;
+use super::link::{Heard, Pumped, Receiver, listen, patience};
+use crate::transport::{Cancel, Stream};
 
 /// A running shell and its three streams; `holds` is whatever must live as long as it does.
 pub(in crate::transport) struct KeptShell<I, O, E, H> {
@@ -14,6 +14,8 @@ pub(in crate::transport) struct KeptShell<I, O, E, H> {
     stdin: I,
     stdout: O,
     stderr: E,
+    /// Until its first conversation: what it says before belongs to that one.
+    before_first: Option<Said>,
     /// What the link keeps with it.
     pub holds: H,
 }
@@ -32,8 +34,21 @@ where
             stdin,
             stdout,
             stderr,
+            before_first: Some(Said::default()),
             holds,
         }
+    }
+
+    /// Whether it has served nobody yet.
+    pub fn is_fresh(&self) -> bool {
+        self.before_first.is_some()
+    }
+
+    /// Sends what it must know before the first line.
+    pub async fn greet(&mut self, greeting: &[u8]) {
+        // Where the shell is gone, its outputs end, which says more.
+        let _ = self.stdin.write_all(greeting).await;
+        let _ = self.stdin.flush().await;
     }
 
     /// Sends a line and listens to the answer.
@@ -44,6 +59,10 @@ where
         receiver: &mut dyn Receiver,
         cancel: &Cancel,
     ) -> Pumped {
+        let said = self.before_first.take().unwrap_or_default();
+        if said.repeat(receiver) == Heard::Everything {
+            return Pumped::Heard;
+        }
         let Self {
             stdin,
             stdout,
@@ -64,21 +83,53 @@ where
         }
     }
 
-    /// Whether it is still there, as far as its streams tell. What they hold belongs to no exchange and is dropped.
+    /// Whether it is still there, as far as its streams tell. What they hold after a conversation belongs to none and
+    /// is dropped.
     async fn is_alive(&mut self) -> bool {
-        quiet(&mut self.stdout).await && quiet(&mut self.stderr).await
+        let mut dropped = Said::default();
+        let said = self.before_first.as_mut().unwrap_or(&mut dropped);
+        drain(&mut self.stdout, &mut said.stdout).await
+            && drain(&mut self.stderr, &mut said.stderr).await
     }
 }
 
-/// Drops what there is to read, without waiting; false at the end of the stream.
-async fn quiet(stream: &mut (impl AsyncRead + Unpin)) -> bool {
-    let mut dropped = [0; 1024];
+/// What a shell said before anybody asked it: the words of a login shell, of sudo.
+#[derive(Default)]
+struct Said {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Said {
+    /// How much of each stream is kept.
+    const LIMIT: usize = 8 << 10;
+
+    fn repeat(&self, receiver: &mut dyn Receiver) -> Heard {
+        let mut heard = Heard::More;
+        for (stream, bytes) in [
+            (Stream::Stdout, &self.stdout),
+            (Stream::Stderr, &self.stderr),
+        ] {
+            if !bytes.is_empty() {
+                heard = receiver.receive(stream, bytes);
+            }
+        }
+        heard
+    }
+}
+
+/// Reads what there is to read, without waiting; false at the end of the stream.
+async fn drain(stream: &mut (impl AsyncRead + Unpin), said: &mut Vec<u8>) -> bool {
+    let mut bytes = [0; 1024];
     loop {
         tokio::select! {
             biased;
-            read = stream.read(&mut dropped) => match read {
+            read = stream.read(&mut bytes) => match read {
                 Ok(0) | Err(_) => return false,
-                Ok(_) => {}
+                Ok(length) => {
+                    let room = Said::LIMIT.saturating_sub(said.len()).min(length);
+                    said.extend_from_slice(&bytes[..room]);
+                }
             },
             () = std::future::ready(()) => return true,
         }

@@ -26,30 +26,32 @@ const OURS: &str = "unset -v command exports given_1 given_2 inline wrapper unit
 pub(super) struct Library {
     /// Ends with a separator.
     pub line: String,
+    /// The line that makes a shell know the library.
+    pub greeting: Vec<u8>,
 }
 
 /// What probes need.
-pub(super) static PROBES: LazyLock<Library> = LazyLock::new(|| Library {
-    line: format!(
+pub(super) static PROBES: LazyLock<Library> = LazyLock::new(|| {
+    Library::of(format!(
         "{OURS}; eval {}; ",
         quoted(&[FRAME, FUNCTIONS, SUPERVISE, TOOLS, PROBE])
-    ),
+    ))
 });
 
 /// What everything else needs. The wrapper's part is kept as a text as well, for a wrapper that is a program.
-pub(super) static ALL: LazyLock<Library> = LazyLock::new(|| Library {
-    line: format!(
+pub(super) static ALL: LazyLock<Library> = LazyLock::new(|| {
+    Library::of(format!(
         "{OURS}; wrapper={}; unit_end={}; eval \"$wrapper\"; eval {}; me=$(id -u) mask=$(umask) setsid=$(command -v setsid); ",
         quoted(&[FUNCTIONS, SUPERVISE, GATE]),
         quoted(&[UNIT_END]),
         quoted(&[FRAME, TOOLS, LOOK, REPLACE, UNIT, MARKER, TELL])
-    ),
+    ))
 });
 
 impl Library {
-    /// The line that makes a shell know the library.
-    pub fn greeting(&self) -> Vec<u8> {
-        format!("{}:\n", self.line).into_bytes()
+    fn of(line: String) -> Self {
+        let greeting = format!("{line}:\n").into_bytes();
+        Self { line, greeting }
     }
 }
 

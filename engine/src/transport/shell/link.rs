@@ -75,11 +75,11 @@ pub trait ShellLink: Send + Sync {
         cancel: &Cancel,
     ) -> Result<LinkEnd, TransportError>;
 
-    /// The same with a shell that stays: one from an earlier conversation with the same words if it still lives and
-    /// nobody else uses it, else a new one. None if this link keeps no shells; then everything is an exchange.
+    /// The same with a shell that stays: one with the same words that was made ready, or is left from an earlier
+    /// conversation, if it still lives and nobody else uses it, else a new one. None if this link keeps no shells; then everything is an exchange.
     ///
-    /// A shell that gave no whole answer is never used again. [`LinkEnd::Ended`] with a status is said only of a new
-    /// shell: nobody knows whether one that had waited got the line.
+    /// A shell that gave no whole answer is never used again. [`LinkEnd::Ended`] with a status is said only of a
+    /// shell that this was the first conversation with: nobody knows whether one that had served got the line.
     ///
     /// # Errors
     /// As [`ShellLink::exchange`].
@@ -91,6 +91,10 @@ pub trait ShellLink: Send + Sync {
     ) -> Option<Result<LinkEnd, TransportError>> {
         None
     }
+
+    /// Begins what a first conversation with a shell of these words would have to wait for, and comes back at once.
+    /// What fails is told by the one that needs it.
+    fn get_ready(&self, _words: &[&str], _greeting: &[u8]) {}
 }
 
 /// How the moving of bytes ended.

@@ -76,6 +76,13 @@ impl<L: ShellLink> ShellTarget<L> {
         &self.link
     }
 
+    /// Begins what the first question will need, and comes back at once. Nothing is asked, and what fails is told by
+    /// the first question.
+    pub fn get_ready(&self) {
+        self.link
+            .get_ready(&self.shell(SERVE), &library::ALL.greeting);
+    }
+
     fn refused(&self, why: impl Into<String>) -> TransportError {
         TransportError::Refused {
             target: self.link.target().clone(),
@@ -151,16 +158,12 @@ impl<L: ShellLink> ShellTarget<L> {
                 "a NUL byte cannot be part of a command, an argument, a variable or a path",
             )
         };
-        let become_words: &[&str] = match &self.become_user {
-            Some(user) => &["sudo", "-n", "-H", "-u", user, "--"],
-            None => &[],
-        };
         if question.shared
             && let Some(line) = call.for_served(nonce).map_err(has_nul)?
         {
             let conversation = Conversation {
-                words: &[become_words, &["sh", "-c", SERVE]].concat(),
-                greeting: &question.library.greeting(),
+                words: &self.shell(SERVE),
+                greeting: &question.library.greeting,
                 line: line.as_bytes(),
                 deadline: question.deadline,
             };
@@ -169,11 +172,21 @@ impl<L: ShellLink> ShellTarget<L> {
             }
         }
         let exchange = Exchange {
-            words: &[become_words, &["sh", "-c", ONCE]].concat(),
+            words: &self.shell(ONCE),
             input: &call.for_once(question.library, nonce).map_err(has_nul)?,
             deadline: question.deadline,
         };
         self.link.exchange(&exchange, decoder, cancel)
+    }
+
+    /// The words that start a shell with this script, as whoever the target is reached as.
+    fn shell<'a>(&'a self, script: &'a str) -> Vec<&'a str> {
+        let mut words = match &self.become_user {
+            Some(user) => vec!["sudo", "-n", "-H", "-u", user, "--"],
+            None => Vec::new(),
+        };
+        words.extend(["sh", "-c", script]);
+        words
     }
 
     /// The script has not begun: sudo said no, or there is no shell.
