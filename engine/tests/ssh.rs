@@ -361,9 +361,15 @@ fn hosts_to_come_have_their_shell_before_they_are_asked() {
         let log = std::fs::read_to_string(sshd.file("log")).unwrap();
         log.matches("Starting session: command").count()
     };
+    // Nobody has asked anything yet, and perhaps nobody will.
+    fleet.expect(&mut names.into_iter().map(host));
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(sshd.connections().is_empty(), "{:?}", sshd.connections());
     // Twice, as each host before them does.
-    fleet.expect(&mut names.into_iter().map(host));
-    fleet.expect(&mut names.into_iter().map(host));
+    for _ in 0..2 {
+        fleet.expect(&mut names.into_iter().map(host));
+        fleet.observer(&host("a")).unwrap();
+    }
     let begin = Instant::now();
     while sessions() < 3 {
         assert!(begin.elapsed() < LONG, "{} sessions", sessions());
@@ -383,13 +389,13 @@ fn no_more_hosts_are_made_ready_than_there_may_be_connections() {
     let Some(sshd) = Sshd::start("") else { return };
     let names = ["a", "b", "c", "d", "e"];
     let fleet = fleet(&sshd, 3, names.map(|name| (name, access(sshd.route()))));
-    fleet.expect(&mut names.into_iter().map(host));
     for (nth, name) in names.into_iter().enumerate() {
         fleet.expect(&mut names.into_iter().skip(nth).map(host));
         probe(&fleet, name, &Command::argv(["true"])).unwrap();
         assert!(sshd.connections().len() <= 3, "{:?}", sshd.connections());
     }
     fleet.expect(&mut names.into_iter().map(host));
+    fleet.observer(&host("a")).unwrap();
     fleet.close();
     let begin = Instant::now();
     while !sshd.connections().is_empty() {
@@ -429,6 +435,7 @@ fn a_shell_that_was_made_ready_and_says_no_is_heard() {
     for sign in ["said", "gone"] {
         let _ = std::fs::remove_file(sshd.file(sign));
         fleet.expect(&mut std::iter::once(host("a")));
+        fleet.observer(&host("a")).unwrap();
         let begin = Instant::now();
         while !sshd.file(sign).exists() {
             assert!(begin.elapsed() < LONG, "never {sign}");

@@ -11,8 +11,8 @@ pub trait ObservingFleet: Send + Sync {
     /// A connection to a host or pod.
     fn observer(&self, target: &Target) -> Result<Arc<dyn Observer>, TransportError>;
 
-    /// These targets are about to be asked, one after the other: what takes its time before the first answer may
-    /// begin now, for as many as there is room for. Nothing is done to a target, and what fails is told when it is
+    /// If anything is asked, then these targets, one after the other: once one of them is, what takes its time before the
+    /// first answer may begin for the others, for as many as there is room for. Nothing is done to a target, and what fails is told when it is
     /// asked.
     fn expect(&self, _targets: &mut dyn Iterator<Item = Target>) {}
 

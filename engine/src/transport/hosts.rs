@@ -1,7 +1,7 @@
 //! The hosts of the inventory that are reached by a shell: this machine, and hosts by ssh.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 
@@ -21,6 +21,8 @@ pub struct HostFleet {
     runtime: Handle,
     marker_directory: Option<String>,
     connections: Mutex<BTreeMap<HostName, Connection>>,
+    /// What will be asked next, if anything is asked at all.
+    expected: Mutex<Vec<Target>>,
 }
 
 #[derive(Clone)]
@@ -40,6 +42,7 @@ impl HostFleet {
             runtime,
             marker_directory: None,
             connections: Mutex::default(),
+            expected: Mutex::default(),
         }
     }
 
@@ -59,10 +62,7 @@ impl HostFleet {
         let Target::Host(name) = target else {
             return Err(refused("is no host and not reached by a shell".into()));
         };
-        let mut connections = self
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut connections = lock(&self.connections);
         if let Some(connection) = connections.get(name) {
             return Ok(connection.clone());
         }
@@ -77,6 +77,15 @@ impl HostFleet {
         })?;
         connections.insert(name.clone(), connection.clone());
         Ok(connection)
+    }
+
+    /// Begins what those who come next will need. Only now that one of them is asked: many plans ask no host anything.
+    fn get_expected_ready(&self) {
+        for target in std::mem::take(&mut *lock(&self.expected)) {
+            if let Ok(Connection::Ssh(host)) = self.connection(&target) {
+                host.get_ready();
+            }
+        }
     }
 
     /// None for a host that no shell reaches.
@@ -105,6 +114,10 @@ impl HostFleet {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn no_cluster() -> TransportError {
     TransportError::Refused {
         target: Target::Cluster,
@@ -114,7 +127,9 @@ fn no_cluster() -> TransportError {
 
 impl ObservingFleet for HostFleet {
     fn observer(&self, target: &Target) -> Result<Arc<dyn Observer>, TransportError> {
-        Ok(match self.connection(target)? {
+        let connection = self.connection(target)?;
+        self.get_expected_ready();
+        Ok(match connection {
             Connection::Local(host) => host,
             Connection::Ssh(host) => host,
         })
@@ -124,11 +139,8 @@ impl ObservingFleet for HostFleet {
         // Where connections must give way to each other one place stays free, so that it is that of the host before
         // and not of the host after.
         let crowded = usize::from(self.hosts.len() > self.parallel);
-        for target in targets.take(self.parallel - crowded) {
-            if let Ok(Connection::Ssh(host)) = self.connection(&target) {
-                host.get_ready();
-            }
-        }
+        let next = targets.take(self.parallel - crowded).collect();
+        *lock(&self.expected) = next;
     }
 
     fn cluster_observer(&self) -> Result<Arc<dyn ClusterObserver>, TransportError> {
@@ -153,12 +165,7 @@ impl ActingFleet for HostFleet {
     }
 
     fn close(&self) {
-        let connections = std::mem::take(
-            &mut *self
-                .connections
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let connections = std::mem::take(&mut *lock(&self.connections));
         self.pool.give_up_getting_ready(&self.runtime);
         for connection in connections.into_values() {
             if let Connection::Ssh(host) = connection {

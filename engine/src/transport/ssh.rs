@@ -13,7 +13,6 @@ use openssh::{ChildStderr, ChildStdin, ChildStdout, Error as SshError, Session, 
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio::task::AbortHandle;
 
 use super::shell::ShellTarget;
 use super::shell::kept::{KeptShell, Shelf};
@@ -21,8 +20,10 @@ use super::shell::link::{Conversation, Exchange, LinkEnd, Pumped, Receiver, Shel
 use super::{Cancel, SshRoute, TransportError};
 use crate::model::Target;
 
+mod ahead;
 mod master;
 
+use ahead::Ahead;
 use master::{connect, line};
 
 /// A host whose transport is ssh.
@@ -89,7 +90,7 @@ impl SshPool {
         let links: Vec<Arc<SshCore>> = lock(&self.links).iter().filter_map(Weak::upgrade).collect();
         let all = async {
             for link in &links {
-                drop(link.ahead.under_way.lock().await);
+                link.ahead.settled().await;
             }
         };
         let _ = runtime.block_on(async { tokio::time::timeout(LAST_PATIENCE, all).await });
@@ -138,33 +139,6 @@ struct SshCore {
     ahead: Ahead,
     sessions: Semaphore,
     kept: Shelf<Kept>,
-}
-
-/// What is begun before anybody asks for it.
-#[derive(Default)]
-struct Ahead {
-    /// Held while it goes on.
-    under_way: Arc<tokio::sync::Mutex<()>>,
-    task: Mutex<Option<AbortHandle>>,
-    /// Why it failed, until somebody asks.
-    failed: Mutex<Option<(Instant, TransportError)>>,
-}
-
-/// So long after it failed to connect ahead, a host is not asked again to say the same.
-const FAILURE_HOLDS: Duration = Duration::from_secs(15);
-
-impl Ahead {
-    /// A failure that nobody was told yet, if it is not too old to be told now.
-    fn take_failure(&self) -> Option<TransportError> {
-        let (when, error) = lock(&self.failed).take()?;
-        (when.elapsed() < FAILURE_HOLDS).then_some(error)
-    }
-
-    fn give_up(&self) {
-        if let Some(task) = lock(&self.task).take() {
-            task.abort();
-        }
-    }
 }
 
 /// A shell that stays, with the session that it runs in.
@@ -227,10 +201,10 @@ impl ShellLink for SshLink {
 
     fn get_ready(&self, words: &[&str], greeting: &[u8]) {
         let core = &self.core;
-        if core.kept.len() > 0 || lock(&core.ahead.failed).is_some() {
+        if core.kept.len() > 0 || core.ahead.has_failed() {
             return;
         }
-        let Ok(under_way) = core.ahead.under_way.clone().try_lock_owned() else {
+        let Some(under_way) = core.ahead.begin() else {
             return;
         };
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
@@ -239,7 +213,7 @@ impl ShellLink for SshLink {
             ready.begin(&words, &greeting).await;
             drop(under_way);
         });
-        *lock(&core.ahead.task) = Some(task.abort_handle());
+        core.ahead.begun(task.abort_handle());
     }
 }
 
@@ -273,7 +247,7 @@ impl SshCore {
     ) -> Result<LinkEnd, TransportError> {
         let (words, deadline) = (conversation.words, conversation.deadline);
         let beginning = async {
-            drop(self.ahead.under_way.lock().await);
+            self.ahead.settled().await;
             let slot = self.slot().await;
             if let Some(shell) = self.kept.take(words).await {
                 return Ok((slot, shell, &[][..]));
@@ -320,7 +294,7 @@ impl SshCore {
             return true;
         }
         let connected = self.connect().await.map_err(|error| {
-            *lock(&self.ahead.failed) = Some((Instant::now(), error));
+            self.ahead.fail(error);
         });
         connected.is_ok()
     }
