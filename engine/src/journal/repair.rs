@@ -103,7 +103,9 @@ fn repair_all(directory: &RunDirectory, operator: &str) -> Result<Repair, Journa
 /// The records that tell of the repair, as a session of its own.
 fn words(rows: &[Row], found: &Diagnosis, operator: &str) -> Result<[Record; 2], JournalError> {
     let unknown = Secrets::new();
-    let stored = rows.iter().map(|row| encode::stored(row, &unknown));
+    let stored = rows
+        .iter()
+        .map(|row| encode::read(row.borrowed(), &unknown));
     let history = History::from_records(&stored.collect::<Result<Vec<_>, _>>()?)?;
     let (ending, told) = match (found.lost, history.ending()) {
         // What is over stays over.

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 
+use super::ahead::Recalled;
 use super::crash::{Blackout, Crash, CrashPoint};
 use super::database::Database;
 use super::fold::Fold;
@@ -17,8 +18,8 @@ use super::recall::Recall;
 use super::verify::{Checked, Content, chained, rewrite_mirror};
 use super::writer::{Message, NewRow, Shared, Writer};
 use super::{
-    BlobId, History, JournalError, Record, RunDirectory, Stored, Trace, encode, fresh, layout,
-    migrate,
+    BlobId, History, JournalError, OutcomeResult, Record, RunDirectory, Stored, Trace, encode,
+    fresh, layout, migrate,
 };
 use crate::model::Secrets;
 
@@ -34,7 +35,8 @@ struct Inner {
     secrets: Arc<Secrets>,
     shared: Arc<Shared>,
     queue: Mutex<Queue>,
-    recall: Mutex<Option<Recall>>,
+    recall: Mutex<Option<Recall<Stored>>>,
+    results: Mutex<Option<Recall<OutcomeResult>>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -111,7 +113,7 @@ impl Journal {
         Self::open_until(directory, secrets, Crash::Blackout(blackout))
     }
 
-    fn open_until<F: Fold + Default>(
+    fn open_until<F: Fold>(
         directory: &RunDirectory,
         secrets: Arc<Secrets>,
         crash: Crash,
@@ -159,25 +161,42 @@ impl Journal {
 
     /// The record at a place, as it was written.
     pub fn record(&self, seq: u64) -> Result<Stored, JournalError> {
-        if let Some(stored) = self.recall(seq)? {
-            return Ok(stored);
+        self.recalled(&self.inner.recall, seq)
+    }
+
+    /// What the record at a place says that an operation gave.
+    pub fn result(&self, seq: u64) -> Result<OutcomeResult, JournalError> {
+        self.recalled(&self.inner.results, seq)
+    }
+
+    fn recalled<T: Recalled>(
+        &self,
+        recall: &Mutex<Option<Recall<T>>>,
+        seq: u64,
+    ) -> Result<T, JournalError> {
+        if let Some(found) = self.recall(recall, seq)? {
+            return Ok(found);
         }
         // It may not have been written yet.
         self.flush()?;
-        self.recall(seq)?.ok_or_else(|| JournalError::Illegal {
-            seq,
-            what: "it is not there any more".to_owned(),
-        })
+        self.recall(recall, seq)?
+            .ok_or_else(|| JournalError::Illegal {
+                seq,
+                what: "it is not there any more".to_owned(),
+            })
     }
 
-    fn recall(&self, seq: u64) -> Result<Option<Stored>, JournalError> {
-        let recall = &self.inner.recall;
+    fn recall<T: Recalled>(
+        &self,
+        recall: &Mutex<Option<Recall<T>>>,
+        seq: u64,
+    ) -> Result<Option<T>, JournalError> {
         let mut recall = recall.lock().unwrap_or_else(PoisonError::into_inner);
         if recall.is_none() {
             *recall = Some(Recall::of(&self.inner.directory)?);
         }
         let recall = recall.as_mut().expect("it was just put there");
-        recall.record(seq, &self.inner.secrets)
+        recall.recall(seq, &self.inner.secrets)
     }
 
     /// Stores a blob; durable no later than the next committed record.
@@ -262,6 +281,7 @@ impl Journal {
                 shared,
                 queue: Mutex::new(Queue { next, sender }),
                 recall: Mutex::default(),
+                results: Mutex::default(),
                 writer: Some(thread),
             }),
         })
@@ -330,6 +350,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // The writer is to be the last: only then SQLite ends the log, which else looks like that of a dead process.
         drop(self.recall.get_mut().map(Option::take));
+        drop(self.results.get_mut().map(Option::take));
         let _ = self.queue().sender.send(Message::Close);
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has closed nothing; the next process copies the journal.

@@ -11,7 +11,7 @@ use super::fold::Fold;
 use super::look::{self, steady};
 use super::mirror::{self, MirrorContent, Rewriting};
 use super::rows::ALL;
-use super::{BlobId, JournalError, Record, RunDirectory, encode, layout, soundness};
+use super::{BlobId, JournalError, Record, RunDirectory, layout, soundness};
 use crate::model::Secrets;
 
 /// What a look at the whole journal found. Losses and damage are errors; this is what else is worth saying.
@@ -48,7 +48,7 @@ pub(super) struct Checked<F> {
     mirror: MirrorContent,
 }
 
-impl<F: Fold + Default> Checked<F> {
+impl<F: Fold> Checked<F> {
     /// Reads and checks everything, and compares it with the mirror; what is read is given to `F`.
     pub fn of(directory: &RunDirectory, secrets: &Secrets) -> Result<Self, JournalError> {
         let path = layout::database(directory);
@@ -106,7 +106,7 @@ pub(super) struct Content<F> {
     illegal: Option<JournalError>,
 }
 
-impl<F: Fold + Default> Content<F> {
+impl<F: Fold> Content<F> {
     /// Reads and checks rows and blobs.
     fn load(path: &Path, database: &Database, secrets: &Secrets) -> Result<Self, JournalError> {
         let mut folded = F::default();
@@ -114,14 +114,19 @@ impl<F: Fold + Default> Content<F> {
         let mut needed: BTreeMap<String, u64> = BTreeMap::new();
         let mut illegal = None;
         let hashes = chained(path, database, |row| {
-            let stored = encode::read(row, secrets).map_err(|error| unread(path, error))?;
-            for blob in references(&stored.record) {
-                needed.entry(blob.0).or_insert(row.seq);
-            }
-            // Damage further on is told first: it may be the reason.
-            if illegal.is_none() {
-                illegal = folded.take(stored).err();
-            }
+            let mut needs = |blob: &BlobId| {
+                if !needed.contains_key(&blob.0) {
+                    needed.insert(blob.0.clone(), row.seq);
+                }
+            };
+            let taken = match illegal {
+                None => folded.take(row, secrets, &mut needs),
+                // Damage further on is told first: it may be the reason.
+                Some(_) => ().take(row, secrets, &mut needs),
+            };
+            illegal = illegal
+                .take()
+                .or(taken.map_err(|error| unread(path, error))?.err());
             Ok(())
         })?;
         // After the rows: a blob is written in the same transaction as its row or earlier.
