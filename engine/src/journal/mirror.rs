@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
-use super::JournalError;
-use super::chain::{BlobForm, ORIGIN, Row, RowRef, StoredBlob};
+use super::chain::{BlobForm, ORIGIN, Row, RowRef, StoredBlob, from_digits};
 use super::private::{check_private, private_file, sync_directory};
+use super::{JournalError, RunDirectory, fresh, layout};
 
 /// A line. Bodies and blobs are strings, not nested JSON, so that their bytes are exactly those hashed.
 #[derive(Serialize, Deserialize)]
@@ -164,6 +164,24 @@ pub(super) fn at_this_moment(path: &Path) -> Result<Moment, JournalError> {
     })
 }
 
+/// Copies a run's mirror, and reads the copy while it is synced; a missing one is empty.
+pub(super) fn read_copied<R: Reader + Send>(
+    directory: &RunDirectory,
+) -> Result<MirrorContent<R>, JournalError> {
+    let (path, copy) = (layout::mirror(directory), layout::fresh_mirror(directory));
+    if !path.exists() {
+        return Ok(MirrorContent::default());
+    }
+    let file = fresh::copied(&path, &copy)?;
+    let (content, synced) = std::thread::scope(|scope| {
+        let syncing = scope.spawn(|| file.sync_all());
+        let content = read(&copy);
+        (content, syncing.join().expect("a sync does not panic"))
+    });
+    synced.map_err(JournalError::io("sync", &copy))?;
+    content
+}
+
 impl Moment {
     /// Reads all of it.
     pub fn read<R: Reader>(self) -> Result<MirrorContent<R>, JournalError> {
@@ -196,12 +214,18 @@ pub(super) fn read<R: Reader>(path: &Path) -> Result<MirrorContent<R>, JournalEr
     at_this_moment(path)?.read()
 }
 
+/// Replaces a mirror by a whole copy of it.
+pub(super) fn replace(path: &Path, copy: &Path) -> Result<(), JournalError> {
+    fs::rename(copy, path).map_err(JournalError::io("replace", path))?;
+    sync_directory(path.parent().expect("a mirror lies in a directory"))
+}
+
 /// Replaces the mirror by one of the lines that `write` gives, at once or not at all.
 pub(super) fn rewrite(
     path: &Path,
+    fresh: PathBuf,
     write: impl FnOnce(&mut Rewriting) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
-    let fresh = path.with_extension("jsonl.fresh");
     let mut options = private_file();
     let file = options
         .write(true)
@@ -216,8 +240,7 @@ pub(super) fn rewrite(
     };
     write(&mut rewriting)?;
     rewriting.finish()?;
-    fs::rename(&fresh, path).map_err(JournalError::io("replace", path))?;
-    sync_directory(path.parent().expect("a mirror lies in a directory"))
+    replace(path, &fresh)
 }
 
 /// A mirror that is being written anew.
@@ -283,12 +306,12 @@ impl Line<'_> {
                 hash,
                 body,
             } => {
-                let previous = Hash::from_hex(previous.as_bytes()).ok()?;
+                let previous = from_digits(previous)?;
                 let row = RowRef {
                     seq: *seq,
                     at,
                     body,
-                    hash: Hash::from_hex(hash.as_bytes()).ok()?,
+                    hash: from_digits(hash)?,
                 };
                 row.follows(previous).then_some(Proven::Row(row))
             }

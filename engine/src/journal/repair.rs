@@ -87,7 +87,8 @@ fn repair_all(directory: &RunDirectory, operator: &str) -> Result<Repair, Journa
     let kept = keep(directory)?;
     // The mirror first: a database that is ahead of it is what a crash leaves, the other way round is a loss.
     // Should this process die in between, the next repair finds these very records in the mirror.
-    mirror::rewrite(&layout::mirror(directory), |mirror| {
+    let (path, fresh) = (layout::mirror(directory), layout::fresh_mirror(directory));
+    mirror::rewrite(&path, fresh, |mirror| {
         blobs.iter().try_for_each(|blob| mirror.blob(blob))?;
         rows.iter().try_for_each(|row| mirror.row(row.borrowed()))
     })?;

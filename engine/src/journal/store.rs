@@ -11,7 +11,7 @@ use super::ahead::Recalled;
 use super::crash::{Blackout, Crash, CrashPoint};
 use super::database::Database;
 use super::fold::Fold;
-use super::mirror::Mirror;
+use super::mirror::{self, Mirror};
 use super::private::{check_local, check_private, create_directory};
 use super::reading::find_blob;
 use super::recall::Recall;
@@ -121,20 +121,14 @@ impl Journal {
         let path = layout::database(directory);
         check_private(directory.path())?;
         check_local(directory.path())?;
-        // Everything is checked before anything is moved or written.
-        let checked = Checked::<F>::of(directory, &secrets)?;
-        fresh::settle(directory)?;
-        check_private(&path)?;
-        let unclosed = fresh::is_needed(directory);
-        if unclosed {
-            fresh::copy(directory, Database::open_read_only(&path)?)?;
-        }
+        // Everything is checked before anything is moved.
+        let (checked, copied) = checked::<F>(directory, &secrets)?;
         let mirrored = checked.is_mirrored();
         let content = checked.content;
         let mut database = Database::open(&path)?;
         let old = migrate::bring_up(directory, &mut database, migrate::STEPS)?;
-        let same = match unclosed || old {
-            // What was copied is read once more: it is what the run goes on with.
+        let same = match old {
+            // What was made anew is read once more: it is what the run goes on with.
             true => {
                 chained(&path, &database, |_| Ok(()))? == content.hashes
                     && database.count_blobs()? == content.blobs.len() as u64
@@ -147,8 +141,12 @@ impl Journal {
                 "it changed while it was opened; another process writes to it",
             ));
         }
-        if unclosed || !mirrored {
-            rewrite_mirror(directory, &database)?;
+        match (mirrored, copied) {
+            (false, _) => rewrite_mirror(directory, &database)?,
+            (true, true) => {
+                mirror::replace(&layout::mirror(directory), &layout::fresh_mirror(directory))?;
+            }
+            (true, false) => {}
         }
         if content.hashes.is_empty() {
             return Err(JournalError::NeverStarted(path));
@@ -356,6 +354,31 @@ impl Drop for Inner {
             // A writer that panicked has closed nothing; the next process copies the journal.
             let _ = writer.join();
         }
+    }
+}
+
+/// The checked journal, with its database in its place; and whether that is a copy that was made of it, as its mirror
+/// has one beside it then.
+fn checked<F: Fold>(
+    directory: &RunDirectory,
+    secrets: &Secrets,
+) -> Result<(Checked<F>, bool), JournalError> {
+    let path = layout::database(directory);
+    let unclosed = fresh::is_needed(directory) && !layout::ready(directory).exists();
+    if !unclosed {
+        let checked = Checked::of(directory, secrets)?;
+        fresh::settle(directory)?;
+        check_private(&path)?;
+        return Ok((checked, false));
+    }
+    check_private(&path)?;
+    match Checked::copied(directory, secrets) {
+        Ok((checked, copy)) => {
+            copy.install()?;
+            Ok((checked, true))
+        }
+        // What is wrong with the journal itself is told before why it cannot be copied.
+        Err(error) => Err(Checked::<F>::of(directory, secrets).err().unwrap_or(error)),
     }
 }
 

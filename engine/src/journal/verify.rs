@@ -11,7 +11,7 @@ use super::fold::Fold;
 use super::look::{self, steady};
 use super::mirror::{self, MirrorContent, Rewriting};
 use super::rows::ALL;
-use super::{BlobId, JournalError, Record, RunDirectory, layout, soundness};
+use super::{BlobId, JournalError, Record, RunDirectory, fresh, layout, soundness};
 use crate::model::Secrets;
 
 /// What a look at the whole journal found. Losses and damage are errors; this is what else is worth saying.
@@ -54,15 +54,46 @@ impl<F: Fold> Checked<F> {
         let path = layout::database(directory);
         // Looked at first: it is written last, so that a running writer cannot make it look ahead.
         let mirror = mirror::at_this_moment(&layout::mirror(directory))?;
-        let (mirror, content) = std::thread::scope(|scope| {
-            let mirror = scope.spawn(|| mirror.read());
-            let content = steady(directory, |database| {
+        let read = || {
+            steady(directory, |database| {
                 Content::load(&path, database, secrets)
-            });
+            })
+        };
+        Self::compared(directory, || mirror.read(), read)
+    }
+
+    /// The same, of copies of database and mirror that it makes, which no other process writes to.
+    pub fn copied<'run>(
+        directory: &'run RunDirectory,
+        secrets: &Secrets,
+    ) -> Result<(Self, fresh::Copy<'run>), JournalError> {
+        let mirror = || mirror::read_copied(directory);
+        let mut copy = None;
+        let read = || {
+            let made = copy.insert(fresh::Copy::of(directory)?);
+            let database = Database::open_read_only(&made.path())?;
+            Content::load(&layout::database(directory), &database, secrets)
+        };
+        let checked = Self::compared(directory, mirror, read);
+        if checked.is_err() {
+            // What stays is written over by the next copy.
+            let _ = std::fs::remove_file(layout::fresh_mirror(directory));
+        }
+        Ok((checked?, copy.expect("what was checked is the copy")))
+    }
+
+    fn compared(
+        directory: &RunDirectory,
+        mirror: impl FnOnce() -> Result<MirrorContent, JournalError> + Send,
+        read: impl FnOnce() -> Result<Content<F>, JournalError>,
+    ) -> Result<Self, JournalError> {
+        let (mirror, content) = std::thread::scope(|scope| {
+            let mirror = scope.spawn(mirror);
+            let content = read();
             (mirror.join().expect("reading does not panic"), content)
         });
         let (mirror, mut content) = (mirror?, content?);
-        content.compare(&path, &mirror)?;
+        content.compare(&layout::database(directory), &mirror)?;
         look::check_log(directory)?;
         match content.illegal.take() {
             Some(error) => Err(error),
@@ -191,7 +222,8 @@ pub(super) fn rewrite_mirror(
     directory: &RunDirectory,
     database: &Database,
 ) -> Result<(), JournalError> {
-    mirror::rewrite(&layout::mirror(directory), |mirror: &mut Rewriting| {
+    let (path, fresh) = (layout::mirror(directory), layout::fresh_mirror(directory));
+    mirror::rewrite(&path, fresh, |mirror: &mut Rewriting| {
         database.each_blob(|blob| mirror.blob(&blob))?;
         database.each_row(ALL, |row| mirror.row(row))
     })

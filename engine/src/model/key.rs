@@ -132,7 +132,7 @@ impl ScopePath {
 
     /// The key of the `nth` operation (from 1) in this scope.
     pub fn operation(&self, nth: u32) -> OperationKey {
-        OperationKey(format!("{self}#{nth}"))
+        OperationKey::within(&self.to_string(), nth)
     }
 }
 
@@ -176,6 +176,13 @@ fn escaped(text: &str) -> String {
 /// The name of an operation within its run: branch path / step path / occurrence in that scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OperationKey(pub String);
+
+impl OperationKey {
+    /// The key of the `nth` operation (from 1) in the scope whose path has this text.
+    pub fn within(scope: &str, nth: u32) -> Self {
+        Self(format!("{scope}#{nth}"))
+    }
+}
 
 impl fmt::Display for OperationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
