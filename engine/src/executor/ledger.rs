@@ -239,7 +239,7 @@ impl Ledger {
     /// A keyed hash of the whole arguments. Secrets in them stand as their marks: nothing that is derived from a
     /// secret's value is written down.
     pub fn fingerprint(&self, action: &Action<'_>) -> String {
-        let canonical = self.secrets.redact_json(&action.arguments().canonical());
+        let canonical = self.secrets.redacted_json(action.canonical());
         blake3::keyed_hash(&self.seed, canonical.as_bytes()).to_hex()[..32].to_owned()
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::{BlobForm, ORIGIN, Row, RowRef, StoredBlob, from_digits};
 use super::private::{check_private, private_file, sync_directory};
-use super::{JournalError, RunDirectory, fresh, layout};
+use super::{JournalError, RunDirectory, fresh, layout, row_line};
 
 /// A line. Bodies and blobs are strings, not nested JSON, so that their bytes are exactly those hashed.
 #[derive(Serialize, Deserialize)]
@@ -189,7 +189,7 @@ impl Moment {
         let Some(mut lines) = self.lines else {
             return Ok(content);
         };
-        let mut line = Vec::new();
+        let (mut line, mut body) = (Vec::new(), Vec::new());
         loop {
             line.clear();
             let length = lines
@@ -203,7 +203,7 @@ impl Moment {
                 line.pop();
             }
             if !line.is_empty() {
-                content.take(&line);
+                content.take(&line, &mut body);
             }
         }
     }
@@ -278,21 +278,30 @@ impl Rewriting {
 }
 
 impl<R: Reader> MirrorContent<R> {
-    /// Takes a line in, if it proves itself.
-    fn take(&mut self, line: &[u8]) {
+    /// Takes a line in, if it proves itself; `body` is room for what it holds.
+    fn take(&mut self, line: &[u8], body: &mut Vec<u8>) {
+        if let Some((previous, row)) = row_line::read(line, body)
+            && row.follows(previous)
+        {
+            return self.take_row(row);
+        }
         let line = serde_json::from_slice::<Line<'_>>(line);
         match line.as_ref().ok().and_then(Line::proven) {
-            Some(Proven::Row(row)) => {
-                self.last = self.last.max(row.seq);
-                self.damaged_at_end = 0;
-                self.proven.row(row);
-            }
+            Some(Proven::Row(row)) => self.take_row(row),
             Some(Proven::Blob(form, hash, text)) => self.proven.blob(form, hash, text),
             None => {
                 self.damaged += 1;
                 self.damaged_at_end += 1;
             }
         }
+    }
+}
+
+impl<R: Reader> MirrorContent<R> {
+    fn take_row(&mut self, row: RowRef<'_>) {
+        self.last = self.last.max(row.seq);
+        self.damaged_at_end = 0;
+        self.proven.row(row);
     }
 }
 

@@ -24,6 +24,7 @@ mod recall;
 mod record;
 mod remains;
 mod repair;
+mod row_line;
 mod rows;
 mod salvage;
 mod shown;
