@@ -204,6 +204,21 @@ fn a_secret_that_becomes_known_while_records_are_read_ahead_is_revealed() {
 }
 
 #[test]
+fn a_value_that_looks_like_the_mark_of_a_secret_is_replayed_as_it_was() {
+    let temp = tempfile::tempdir().unwrap();
+    let directory = directory(&temp);
+    many(&directory);
+    let secrets = none();
+    secrets.add("password", "hunter2-hunter2").unwrap();
+    let (journal, _) = Journal::open_history(&directory, Arc::clone(&secrets)).unwrap();
+    let told = intent(OPERATIONS + 1, 1);
+    journal.note(Record::Intent(Box::new(told))).unwrap();
+    let result = value("‹secret password› is hunter2-hunter2");
+    let written = journal.commit(outcome(OPERATIONS + 1, 1, result.clone()));
+    assert_eq!(journal.result(written.unwrap().seq).unwrap(), result);
+}
+
+#[test]
 fn who_stops_in_the_middle_of_a_long_replay_leaves_nothing_open() {
     let temp = tempfile::tempdir().unwrap();
     let directory = directory(&temp);
