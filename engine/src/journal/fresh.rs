@@ -113,7 +113,9 @@ impl Drop for Copy<'_> {
 pub(super) fn copied(from: &Path, to: &Path) -> Result<File, JournalError> {
     let mut options = private_file();
     let mut source = File::open(from).map_err(JournalError::io("copy", from))?;
-    let copy = options.write(true).create(true).truncate(true).open(to);
+    // What is there was left by a copy that was cut short.
+    remove(to)?;
+    let copy = options.write(true).create_new(true).open(to);
     let mut copy = copy.map_err(JournalError::io("create", to))?;
     let mut buffer = vec![0; 1 << 20];
     loop {

@@ -15,6 +15,7 @@ mod layout;
 mod lock;
 mod log_damage;
 mod look;
+mod mending;
 mod migrate;
 mod mirror;
 mod names;

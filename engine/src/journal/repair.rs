@@ -10,10 +10,10 @@ use super::database::Database;
 use super::look::steady;
 use super::private::{check_local, check_private, create_directory, private_file, sync_directory};
 use super::salvage::{self, Salvage};
-use super::verify::{Checked, rewrite_mirror, verify};
+use super::verify::{Checked, verify};
 use super::{
     Diagnosis, Ending, History, JournalError, Record, RunDirectory, SessionKind, encode, layout,
-    mirror,
+    mending, mirror,
 };
 use crate::model::Secrets;
 
@@ -64,7 +64,9 @@ pub fn repair(directory: &RunDirectory, operator: &str) -> Result<Repair, Journa
 fn repair_mirror(directory: &RunDirectory) -> Result<Repair, JournalError> {
     Checked::<()>::of(directory, &Secrets::new())?;
     let kept = keep(directory)?;
-    steady(directory, |database| rewrite_mirror(directory, database))?;
+    steady(directory, |database| {
+        mending::write_anew(directory, database)
+    })?;
     Ok(Repair::Mirror { kept })
 }
 

@@ -11,11 +11,11 @@ use super::ahead::Recalled;
 use super::crash::{Blackout, Crash, CrashPoint};
 use super::database::Database;
 use super::fold::Fold;
-use super::mirror::{self, Mirror};
+use super::mirror::Mirror;
 use super::private::{check_local, check_private, create_directory};
 use super::reading::find_blob;
 use super::recall::Recall;
-use super::verify::{Checked, Content, chained, rewrite_mirror};
+use super::verify::{Checked, Content, chained};
 use super::writer::{Message, NewRow, Shared, Writer};
 use super::{
     BlobId, History, JournalError, OutcomeResult, Record, RunDirectory, Stored, Trace, encode,
@@ -123,7 +123,7 @@ impl Journal {
         check_local(directory.path())?;
         // Everything is checked before anything is moved.
         let (checked, copied) = checked::<F>(directory, &secrets)?;
-        let mirrored = checked.is_mirrored();
+        let mending = checked.mending();
         let content = checked.content;
         let mut database = Database::open(&path)?;
         let old = migrate::bring_up(directory, &mut database, migrate::STEPS)?;
@@ -141,13 +141,7 @@ impl Journal {
                 "it changed while it was opened; another process writes to it",
             ));
         }
-        match (mirrored, copied) {
-            (false, _) => rewrite_mirror(directory, &database)?,
-            (true, true) => {
-                mirror::replace(&layout::mirror(directory), &layout::fresh_mirror(directory))?;
-            }
-            (true, false) => {}
-        }
+        mending.carry_out(directory, &database, copied)?;
         if content.hashes.is_empty() {
             return Err(JournalError::NeverStarted(path));
         }

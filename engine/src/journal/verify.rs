@@ -9,7 +9,8 @@ use super::chain::{BlobForm, ORIGIN, Row, RowRef};
 use super::database::Database;
 use super::fold::Fold;
 use super::look::{self, steady};
-use super::mirror::{self, MirrorContent, Rewriting};
+use super::mending::Mending;
+use super::mirror::{self, MirrorContent};
 use super::rows::ALL;
 use super::{BlobId, JournalError, Record, RunDirectory, fresh, layout, soundness};
 use crate::model::Secrets;
@@ -101,14 +102,9 @@ impl<F: Fold> Checked<F> {
         }
     }
 
-    /// Whether the mirror is whole and has everything.
-    pub fn is_mirrored(&self) -> bool {
-        let (mirror, proven) = (&self.mirror, &self.mirror.proven);
-        let distinct: HashSet<Hash> = proven.blobs.iter().map(|(hash, _)| *hash).collect();
-        !mirror.torn
-            && mirror.damaged == 0
-            && proven.rows.len() == self.content.hashes.len()
-            && distinct.len() == self.content.blobs.len()
+    /// What the mirror needs to be whole.
+    pub fn mending(&self) -> Mending {
+        Mending::of(&self.mirror, &self.content)
     }
 
     fn verification(&self) -> Verification {
@@ -215,18 +211,6 @@ impl<F> Content<F> {
             None => Ok(()),
         }
     }
-}
-
-/// Writes the mirror of a database anew.
-pub(super) fn rewrite_mirror(
-    directory: &RunDirectory,
-    database: &Database,
-) -> Result<(), JournalError> {
-    let (path, fresh) = (layout::mirror(directory), layout::fresh_mirror(directory));
-    mirror::rewrite(&path, fresh, |mirror: &mut Rewriting| {
-        database.each_blob(|blob| mirror.blob(&blob))?;
-        database.each_row(ALL, |row| mirror.row(row))
-    })
 }
 
 /// Shows every row, if each follows the one before, and gives their hashes.
