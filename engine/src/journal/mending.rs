@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_mirror_that_is_gone_torn_or_out_of_order_is_written_anew() {
-        let damage: [fn(&[String]) -> Option<String>; 4] = [
+        type Damage = fn(&[String]) -> Option<String>;
+        let damage: [Damage; 4] = [
             |_| None,
             |lines| Some(lines.concat().trim_end().to_owned()),
             |lines| Some([&lines.concat(), "{\"row\":"].concat()),
