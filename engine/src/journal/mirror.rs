@@ -315,12 +315,13 @@ impl Line<'_> {
                 hash,
                 body,
             } => {
-                let previous = from_digits(previous)?;
+                let hash_of = |digits: &str| from_digits(digits.as_bytes().try_into().ok()?);
+                let previous = hash_of(previous)?;
                 let row = RowRef {
                     seq: *seq,
                     at,
                     body,
-                    hash: from_digits(hash)?,
+                    hash: hash_of(hash)?,
                 };
                 row.follows(previous).then_some(Proven::Row(row))
             }

@@ -14,19 +14,22 @@ pub(super) fn read<'text>(
     let rest = line.strip_prefix(br#"{"row":{"seq":"#)?;
     let (seq, rest) = number(rest)?;
     let (at, rest) = plain(rest.strip_prefix(br#","at":""#)?)?;
-    let (previous, rest) = plain(rest.strip_prefix(br#","previous":""#)?)?;
-    let (hash, rest) = plain(rest.strip_prefix(br#","hash":""#)?)?;
-    let escaped = rest
-        .strip_prefix(br#","body":""#)?
-        .strip_suffix(br#""}}"#)?;
-    unescape(escaped, body)?;
+    let (previous, rest) = hash(rest.strip_prefix(br#","previous":""#)?)?;
+    let (hash, rest) = hash(rest.strip_prefix(br#"","hash":""#)?)?;
+    let escaped = rest.strip_prefix(br#"","body":""#)?;
+    unescape(escaped.strip_suffix(br#""}}"#)?, body)?;
     let row = RowRef {
         seq,
         at,
         body: std::str::from_utf8(body).ok()?,
-        hash: from_digits(hash)?,
+        hash,
     };
-    Some((from_digits(previous)?, row))
+    Some((previous, row))
+}
+
+fn hash(text: &[u8]) -> Option<(Hash, &[u8])> {
+    let (digits, rest) = text.split_first_chunk()?;
+    Some((from_digits(digits)?, rest))
 }
 
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
@@ -47,29 +50,40 @@ fn plain(text: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(content).ok()?, &rest[1..]))
 }
 
+/// Bytes that do not stand for themselves in a string.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut control = 0;
+    while control < b' ' as usize {
+        special[control] = true;
+        control += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
+
 /// Writes the content of a string; none where it ends before the end, or has rare escapes.
 fn unescape(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     out.clear();
-    out.reserve(text.len());
-    let mut rest = text;
-    while let Some(next) = rest
-        .iter()
-        .position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))
-    {
-        out.extend_from_slice(&rest[..next]);
-        let [b'\\', escape, after @ ..] = &rest[next..] else {
-            return None;
+    out.resize(text.len(), 0);
+    let (mut bytes, mut length) = (text.iter(), 0);
+    while let Some(byte) = bytes.next() {
+        let byte = match (SPECIAL[*byte as usize], byte) {
+            (false, byte) => *byte,
+            (true, b'\\') => match bytes.next()? {
+                escape @ (b'"' | b'\\') => *escape,
+                b'n' => b'\n',
+                b't' => b'\t',
+                b'r' => b'\r',
+                _ => return None,
+            },
+            (true, _) => return None,
         };
-        out.push(match escape {
-            b'"' | b'\\' => *escape,
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            _ => return None,
-        });
-        rest = after;
+        *out.get_mut(length)? = byte;
+        length += 1;
     }
-    out.extend_from_slice(rest);
+    out.truncate(length);
     Some(())
 }
 
@@ -95,6 +109,10 @@ mod tests {
         assert_eq!(read(&line, &mut body), Some((ORIGIN, row.borrowed())));
     }
 
+    fn digits(text: &str) -> Option<Hash> {
+        from_digits(text.as_bytes().try_into().ok()?)
+    }
+
     /// What the general reader says: the hash that the row is chained to, and the row.
     fn generally(line: &[u8]) -> Option<(Hash, Row)> {
         let value: serde_json::Value = serde_json::from_slice(line).ok()?;
@@ -108,9 +126,9 @@ mod tests {
             seq: row.get("seq")?.as_u64()?,
             at: text("at")?,
             body: text("body")?,
-            hash: from_digits(&text("hash")?)?,
+            hash: digits(&text("hash")?)?,
         };
-        (fields == 5).then_some((from_digits(&text("previous")?)?, read))
+        (fields == 5).then_some((digits(&text("previous")?)?, read))
     }
 
     proptest! {
