@@ -164,7 +164,7 @@ impl Executor for Edited {
             .insert(call.key.clone(), entry.intent.id.clone());
         drop(state);
         match &entry.state {
-            EntryState::Finished { result, .. } => recorded(&self.ledger, result),
+            EntryState::Finished { result, .. } => recorded(result.clone()),
             // Reused, and recovered when the run goes on; what it will give is not known yet.
             _ => self.plan.perform(call),
         }

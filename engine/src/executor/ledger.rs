@@ -76,8 +76,21 @@ impl Ledger {
 
     /// What is recorded under a key.
     pub fn entry(&self, key: &OperationKey) -> Result<Option<Entry>, Failure> {
-        let trace = self.history().entry(key).cloned();
+        let trace = self.trace(key);
         trace.map(|trace| self.recalled(&trace)).transpose()
+    }
+
+    /// What is kept of the operation under a key.
+    pub fn trace(&self, key: &OperationKey) -> Option<Trace> {
+        self.history().entry(key).cloned()
+    }
+
+    /// What an operation gave that was finished as what this call asks for; none if more must be known of it to say what
+    /// it means for the call. A long replay reads no more than this.
+    pub fn answer(&self, trace: &Trace, call: &Call<'_>) -> Result<Option<OutcomeResult>, Failure> {
+        let fingerprint = self.fingerprint(&call.action);
+        let place = trace.answer(call.action.kind(), &call.target, &fingerprint);
+        Ok(place.map(|place| self.journal.result(place)).transpose()?)
     }
 
     /// What is recorded of an operation, by its name.
@@ -106,7 +119,8 @@ impl Ledger {
         self.history().entry(key).map(Trace::standing)
     }
 
-    fn recalled(&self, trace: &Trace) -> Result<Entry, Failure> {
+    /// Everything that is recorded of an operation.
+    pub fn recalled(&self, trace: &Trace) -> Result<Entry, Failure> {
         Ok(trace.entry(&|seq| self.journal.record(seq))?)
     }
 
@@ -225,7 +239,7 @@ impl Ledger {
     /// A keyed hash of the whole arguments. Secrets in them stand as their marks: nothing that is derived from a
     /// secret's value is written down.
     pub fn fingerprint(&self, action: &Action<'_>) -> String {
-        let canonical = self.secrets.redact_json(&action.arguments().canonical());
+        let canonical = self.secrets.redacted_json(action.canonical());
         blake3::keyed_hash(&self.seed, canonical.as_bytes()).to_hex()[..32].to_owned()
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::announce::Announcer;
 use super::ledger::{Ledger, again};
 use super::{Executor, Recover, command};
-use crate::journal::{Entry, EntryState, Intent, OutcomeResult};
-use crate::model::Value;
+use crate::journal::{EntryState, Intent, Kept as _, OutcomeResult};
+use crate::model::{OperationId, Value};
 use crate::operation::{Action, Call, Divergence, Failure, Side};
 use crate::report::OperationOutcome;
 
@@ -31,14 +31,11 @@ impl<E: Executor + Recover> Replay<E> {
     fn replayed(
         &self,
         call: &Call<'_>,
-        entry: &Entry,
+        id: OperationId,
         result: Result<Value, Failure>,
     ) -> Result<Value, Failure> {
-        self.announcer.ended(
-            call,
-            Some(entry.intent.id.clone()),
-            OperationOutcome::Replayed,
-        );
+        self.announcer
+            .ended(call, Some(id), OperationOutcome::Replayed);
         result
     }
 
@@ -51,21 +48,11 @@ impl<E: Executor + Recover> Replay<E> {
     }
 }
 
-/// The recorded value or failure, with the secrets of this session in place of their marks.
-pub(super) fn recorded(ledger: &Ledger, result: &OutcomeResult) -> Result<Value, Failure> {
+/// The recorded value or failure: the journal gives it with the secrets of this session in place of their marks.
+pub(super) fn recorded(result: OutcomeResult) -> Result<Value, Failure> {
     match result {
-        OutcomeResult::Value { value, .. } => Ok(revealed(ledger, value)),
-        OutcomeResult::Failed(recorded) => Err(again(recorded)),
-    }
-}
-
-fn revealed(ledger: &Ledger, value: &Value) -> Value {
-    let text = value.canonical();
-    let revealed = ledger.secrets().reveal_json(&text);
-    if revealed == text {
-        value.clone()
-    } else {
-        serde_json::from_str(&revealed).unwrap_or_else(|_| value.clone())
+        OutcomeResult::Value { value, .. } => Ok(value),
+        OutcomeResult::Failed(recorded) => Err(again(&recorded)),
     }
 }
 
@@ -107,18 +94,24 @@ impl<E: Executor + Recover> Executor for Replay<E> {
     }
 
     fn perform(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        let Some(entry) = self.ledger.entry(&call.key)? else {
+        let Some(trace) = self.ledger.trace(&call.key) else {
             return self.inner.perform(call);
         };
+        let id = trace.id().clone();
+        if let Some(result) = self.ledger.answer(&trace, call)? {
+            return self.replayed(call, id, recorded(result));
+        }
+        let entry = self.ledger.recalled(&trace)?;
         compare(&self.ledger, call, &entry.intent)?;
         match &entry.state {
+            // A secret in a name of its target has its mark there until the session knows it.
             EntryState::Finished { result, .. } => {
-                self.replayed(call, &entry, recorded(&self.ledger, result))
+                self.replayed(call, id, recorded(result.clone()))
             }
             EntryState::Aborted { why, .. } => {
                 Err(Failure::failed(format!("the run was given up here: {why}")))
             }
-            EntryState::ResolvedDone { .. } => self.replayed(call, &entry, Ok(self.resolved(call))),
+            EntryState::ResolvedDone { .. } => self.replayed(call, id, Ok(self.resolved(call))),
             EntryState::InFlight => self.inner.recover(call, &entry),
             EntryState::Retryable { .. } => self.inner.perform(call),
         }

@@ -285,7 +285,7 @@ impl<E: Executor> Executor for UndoMode<E> {
             .ok_or_else(Self::end_of_record)?;
         compare(&self.ledger, call, &entry.intent)?;
         match &entry.state {
-            EntryState::Finished { result, .. } => recorded(&self.ledger, result),
+            EntryState::Finished { result, .. } => recorded(result.clone()),
             EntryState::ResolvedDone { .. } => Ok(Value::Null),
             // A change in flight may have happened: its closures are needed, its value is not.
             EntryState::InFlight if entry.intent.class == Class::Change => Ok(Value::Null),

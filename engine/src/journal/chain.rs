@@ -92,6 +92,27 @@ impl RowRef<'_> {
     }
 }
 
+/// The hash that 64 hexadecimal digits are.
+pub(super) fn from_digits(digits: &[u8; 64]) -> Option<Hash> {
+    /// What each byte stands for as a digit; none has bits above the lowest four.
+    const VALUES: [u8; 256] = {
+        let mut values = [0xff; 256];
+        let mut value = 0;
+        while value < 16 {
+            values[b"0123456789abcdef"[value] as usize] = value as u8;
+            value += 1;
+        }
+        values
+    };
+    let (mut bytes, mut seen) = ([0; 32], 0);
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let (high, low) = (VALUES[pair[0] as usize], VALUES[pair[1] as usize]);
+        seen |= high | low;
+        *byte = high << 4 | low;
+    }
+    (seen < 16).then_some(Hash::from_bytes(bytes))
+}
+
 fn link(previous: Hash, seq: u64, at: &str, body: &str) -> Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(previous.as_bytes());
@@ -156,5 +177,26 @@ impl StoredBlob {
 
     fn id_of(text: &str) -> BlobId {
         BlobId(blake3::hash(text.as_bytes()).to_hex().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_read_back_and_nothing_else_is() {
+        let hash = blake3::hash(b"x");
+        let digits: [u8; 64] = hash.to_hex().as_bytes().try_into().unwrap();
+        assert_eq!(from_digits(&digits), Some(hash));
+        assert_eq!(
+            from_digits(&digits.map(|digit| digit.to_ascii_uppercase())),
+            None
+        );
+        for place in 0..64 {
+            let mut wrong = digits;
+            wrong[place] = b'g';
+            assert_eq!(from_digits(&wrong), None);
+        }
     }
 }

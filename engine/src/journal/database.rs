@@ -162,6 +162,27 @@ impl Database {
             .map_err(JournalError::database(&self.path))
     }
 
+    /// Keeps what it holds now as it is, until it is dropped: no log is moved into it.
+    pub fn hold(&self) -> Result<(), JournalError> {
+        self.connection
+            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")
+            .map_err(|error| self.unreadable(error))
+    }
+
+    /// Moves the whole log of a database that nobody else knows into it, and removes it. Syncs nothing.
+    pub fn take_log_in(path: &Path) -> Result<(), JournalError> {
+        let database = Self::connect_existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = &database.connection;
+        let take = || {
+            connection.pragma_update(None, "synchronous", "OFF")?;
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        };
+        match take().map_err(|error| database.unreadable(error))? {
+            0_i64 => Ok(()),
+            _ => Err(JournalError::corrupt(path, "another process uses it")),
+        }
+    }
+
     /// The version of its format.
     pub fn format(&self) -> Result<u32, JournalError> {
         self.connection

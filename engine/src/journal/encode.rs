@@ -1,11 +1,14 @@
 //! Between records and blobs and the redacted text that is stored.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::chain::{BlobForm, Row, RowRef, StoredBlob};
+use super::chain::{BlobForm, RowRef, StoredBlob};
+use super::kept::Place;
+use super::sketch::{Sketch, kind, sketched};
 use super::{Intent, JournalError, OutcomeResult, Record, Stored};
 use crate::model::Secrets;
 
@@ -24,24 +27,72 @@ pub(super) fn record_text(record: &Record, secrets: &Secrets) -> String {
 }
 
 /// The record of a row, as its writer saw it if `secrets` are known.
-pub(super) fn stored(row: &Row, secrets: &Secrets) -> Result<Stored, JournalError> {
-    read(row.borrowed(), secrets)
-}
-
-/// The same, of a row that is seen where it lies.
 pub(super) fn read(row: RowRef<'_>, secrets: &Secrets) -> Result<Stored, JournalError> {
-    let illegal = |what: String| JournalError::Illegal { seq: row.seq, what };
-    #[cfg(test)]
-    READ.set(READ.get() + 1);
-    let body = secrets.reveal_json(row.body);
+    noted();
+    let body = revealed(row.body, secrets);
     Ok(Stored {
         seq: row.seq,
-        at: row
-            .at
-            .parse()
-            .map_err(|error| illegal(format!("its time {:?} is none ({error})", row.at)))?,
-        record: parsed(&body).map_err(|error| illegal(format!("it cannot be read ({error})")))?,
+        at: place(row)?.at,
+        record: parsed(&body).map_err(|error| unread(row.seq, &error))?,
     })
+}
+
+/// What a history of traces needs of a row's record.
+pub(super) fn sketch<T>(
+    row: RowRef<'_>,
+    secrets: &Secrets,
+    take: impl FnOnce(Sketch<'_>) -> T,
+) -> Result<T, JournalError> {
+    let body = revealed(row.body, secrets);
+    let sketched = sketched(place(row)?, &body).map_err(|error| unread(row.seq, &error))?;
+    Ok(take(match sketched {
+        Some(sketch) => {
+            noted();
+            sketch
+        }
+        None => Sketch::Whole(read(row, secrets)?),
+    }))
+}
+
+/// What a row's record says that an operation gave.
+pub(super) fn result(row: RowRef<'_>, secrets: &Secrets) -> Result<OutcomeResult, JournalError> {
+    /// The end of both kinds of record that say it.
+    #[derive(serde::Deserialize)]
+    struct Given {
+        result: OutcomeResult,
+    }
+    noted();
+    let body = revealed(row.body, secrets);
+    let given = serde_json::from_str::<Given>(&body);
+    given
+        .map(|Given { result }| result)
+        .map_err(|error| unread(row.seq, &error))
+}
+
+/// Most records hold no mark of a secret, and are read where they lie.
+fn revealed<'row>(body: &'row str, secrets: &Secrets) -> Cow<'row, str> {
+    match Secrets::are_marked(body) {
+        true => secrets.reveal_json(body).into(),
+        false => body.into(),
+    }
+}
+
+fn place(row: RowRef<'_>) -> Result<Place, JournalError> {
+    let at = row.at.parse();
+    Ok(Place {
+        seq: row.seq,
+        at: at.map_err(|error| JournalError::Illegal {
+            seq: row.seq,
+            what: format!("its time {:?} is none ({error})", row.at),
+        })?,
+    })
+}
+
+fn unread(seq: u64, error: &serde_json::Error) -> JournalError {
+    JournalError::Illegal {
+        seq,
+        what: format!("it cannot be read ({error})"),
+    }
 }
 
 /// A record, by its text. Those of which a journal has many are read straight into what they are: the general way
@@ -52,21 +103,18 @@ fn parsed(body: &str) -> serde_json::Result<Record> {
         intent: Box<Intent>,
         result: OutcomeResult,
     }
-    let is = |kind: &str| {
-        let rest = body.strip_prefix(r#"{"record":""#);
-        rest.and_then(|rest| rest.strip_prefix(kind))
-            .is_some_and(|rest| rest.starts_with('"'))
-    };
-    if is("intent") {
-        serde_json::from_str(body).map(Record::Intent)
-    } else if is("outcome") {
-        serde_json::from_str(body).map(Record::Outcome)
-    } else if is("observed") {
-        serde_json::from_str(body)
-            .map(|Observed { intent, result }| Record::Observed { intent, result })
-    } else {
-        serde_json::from_str(body)
+    match kind(body) {
+        Some("intent") => serde_json::from_str(body).map(Record::Intent),
+        Some("outcome") => serde_json::from_str(body).map(Record::Outcome),
+        Some("observed") => serde_json::from_str(body)
+            .map(|Observed { intent, result }| Record::Observed { intent, result }),
+        _ => serde_json::from_str(body),
     }
+}
+
+fn noted() {
+    #[cfg(test)]
+    READ.set(READ.get() + 1);
 }
 
 #[cfg(test)]

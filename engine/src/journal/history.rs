@@ -1,11 +1,14 @@
 //! What the records of a run add up to: a state machine that refuses records that cannot follow each other.
 
+use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, HashMap};
 
-use super::kept::{Kept, Place, Standing, Word};
+use super::kept::{Beginning, Kept, Place, Standing, Word};
+use super::names::{Name, Named, name};
+use super::sketch::Sketch;
 use super::{
     Ending, Entry, Intent, JournalError, Outcome, OutcomeResult, Record, RunHeader, SessionEntry,
-    SourceText, StepEntry, StepStatus, Stored,
+    SourceText, StepEntry, StepStatus, Stored, Trace,
 };
 use crate::model::{ObjectRef, OperationId, OperationKey, ScopePath, SourcePosition};
 
@@ -21,20 +24,12 @@ pub struct History<K = Entry> {
     edition: u32,
     sources: Vec<SourceText>,
     entries: Vec<K>,
-    by_id: HashMap<Name, u32>,
-    by_key: HashMap<Name, u32>,
+    by_id: Named<OperationId>,
+    by_key: Named<Name>,
     by_path: HashMap<ScopePath, usize>,
     temporaries: BTreeMap<ObjectRef, String>,
     failed: Vec<OperationId>,
     last: u64,
-}
-
-/// A name of any length in 16 bytes, by which it is found.
-type Name = [u8; 16];
-
-fn name(text: &str) -> Name {
-    let hash = blake3::hash(text.as_bytes());
-    *hash.as_bytes().first_chunk().expect("a hash has 32 bytes")
 }
 
 impl History {
@@ -44,6 +39,31 @@ impl History {
     /// If a record cannot follow those before it, or the first is not the run's start.
     pub fn from_records(records: &[Stored]) -> Result<Self, JournalError> {
         Self::folded(records)
+    }
+}
+
+impl History<Trace> {
+    /// Adds the next record, of which no more was read than must be. On an error the history is as before.
+    pub(super) fn follow(&mut self, sketch: &Sketch<'_>) -> Result<(), JournalError> {
+        match sketch {
+            Sketch::Begun(place, begun, ended) => {
+                self.in_order(*place)?;
+                let beginning = begun.beginning(*ended);
+                match self.begins(*place, &beginning)? {
+                    Some(index) => self.entries[index].again(*place, &beginning),
+                    None => self.entries.push(Trace::of(*place, &beginning)),
+                }
+                self.last = place.seq;
+            }
+            Sketch::Ended(place, id, attempt, standing) => {
+                self.in_order(*place)?;
+                let index = self.ends(*place, id, *attempt)?;
+                self.entries[index].ended(*place, *standing);
+                self.last = place.seq;
+            }
+            Sketch::Whole(stored) => self.apply(stored)?,
+        }
+        Ok(())
     }
 }
 
@@ -80,8 +100,8 @@ impl<K: Kept> History<K> {
             edition: 0,
             sources: header.sources.clone(),
             entries: Vec::new(),
-            by_id: HashMap::new(),
-            by_key: HashMap::new(),
+            by_id: Named::default(),
+            by_key: Named::default(),
             by_path: HashMap::new(),
             temporaries: BTreeMap::new(),
             failed: Vec::new(),
@@ -95,9 +115,7 @@ impl<K: Kept> History<K> {
             seq: stored.seq,
             at: stored.at,
         };
-        if stored.seq <= self.last {
-            return Err(place.illegal(format!("record {} came before it", self.last)));
-        }
+        self.in_order(place)?;
         match &stored.record {
             Record::RunStarted(_) => Err(place.illegal("the run started already")),
             Record::SessionStarted { epoch, .. } => self.session(place, *epoch, &stored.record),
@@ -141,6 +159,13 @@ impl<K: Kept> History<K> {
         Ok(())
     }
 
+    fn in_order(&self, place: Place) -> Result<(), JournalError> {
+        match place.seq > self.last {
+            true => Ok(()),
+            false => Err(place.illegal(format!("record {} came before it", self.last))),
+        }
+    }
+
     /// What the run was started with.
     pub fn header(&self) -> &RunHeader {
         &self.header
@@ -174,7 +199,7 @@ impl<K: Kept> History<K> {
 
     /// The operation with this name, orphaned or not.
     pub fn by_id(&self, id: &OperationId) -> Option<&K> {
-        let index = self.by_id.get(&name(id.as_str()))?;
+        let index = self.by_id.get(id)?;
         Some(&self.entries[*index as usize])
     }
 
@@ -268,73 +293,88 @@ impl<K: Kept> History<K> {
         intent: &Intent,
         result: Option<&OutcomeResult>,
     ) -> Result<(), JournalError> {
-        let Some(index) = self.by_id.get(&name(intent.id.as_str())).copied() else {
-            return self.first_intent(place, intent, result);
+        match self.begins(place, &Beginning::of(intent, result))? {
+            Some(index) => self.entries[index].attempted(place, intent, result),
+            None => self.entries.push(K::begun(place, intent, result)),
+        }
+        Ok(())
+    }
+
+    /// Which operation attempts its work again; none if this is a new one, which has its place then.
+    pub(super) fn begins(
+        &mut self,
+        place: Place,
+        beginning: &Beginning<'_>,
+    ) -> Result<Option<usize>, JournalError> {
+        let Beginning { id, attempt, .. } = *beginning;
+        let Some(index) = self.by_id.get(id).map(|index| *index as usize) else {
+            return self.begins_first(place, beginning).map(|()| None);
         };
-        let entry = &mut self.entries[index as usize];
+        let entry = &self.entries[index];
         // An attempt without outcome may be followed by the next: the target has proven that it never ran.
         let open = matches!(entry.standing(), Standing::Retryable | Standing::InFlight);
         if !open {
             let what = format!(
-                "{} is started again after attempt {} was settled, and nobody said retry",
-                intent.id,
+                "{id} is started again after attempt {} was settled, and nobody said retry",
                 entry.attempt()
             );
             return Err(place.illegal(what));
         }
-        if intent.attempt != entry.attempt().saturating_add(1) {
+        if attempt != entry.attempt().saturating_add(1) {
             let what = format!(
-                "attempt {} of {} does not follow attempt {}",
-                intent.attempt,
-                intent.id,
+                "attempt {attempt} of {id} does not follow attempt {}",
                 entry.attempt()
             );
             return Err(place.illegal(what));
         }
-        entry.attempted(place, intent, result);
-        Ok(())
+        Ok(Some(index))
     }
 
-    fn first_intent(
+    fn begins_first(
         &mut self,
         place: Place,
-        intent: &Intent,
-        result: Option<&OutcomeResult>,
+        beginning: &Beginning<'_>,
     ) -> Result<(), JournalError> {
-        if intent.attempt != 1 {
-            let what = format!(
-                "the first attempt of {} is called {}",
-                intent.id, intent.attempt
-            );
-            return Err(place.illegal(what));
+        let Beginning { id, attempt, .. } = *beginning;
+        if attempt != 1 {
+            return Err(place.illegal(format!("the first attempt of {id} is called {attempt}")));
         }
-        if let Some(other) = self.entry(&intent.key) {
-            let what = format!("{} and {} have one key", intent.id, other.id());
-            return Err(place.illegal(what));
-        }
-        if let Some(undone) = &intent.undoes {
+        if let Some(undone) = beginning.undoes {
             self.index(place, undone)?;
         }
         let index = u32::try_from(self.entries.len())
             .map_err(|_| place.illegal("a run has at most 4,294,967,295 operations"))?;
-        self.by_id.insert(name(intent.id.as_str()), index);
-        self.by_key.insert(name(&intent.key.0), index);
-        self.entries.push(K::begun(place, intent, result));
+        match self.by_key.entry(name(beginning.key)) {
+            MapEntry::Vacant(free) => free.insert(index),
+            MapEntry::Occupied(taken) => {
+                let other = self.entries[*taken.get() as usize].id();
+                return Err(place.illegal(format!("{id} and {other} have one key")));
+            }
+        };
+        self.by_id.insert(id.clone(), index);
         Ok(())
     }
 
     fn outcome(&mut self, place: Place, outcome: &Outcome) -> Result<(), JournalError> {
-        let index = self.index(place, &outcome.id)?;
-        let entry = &mut self.entries[index];
-        if outcome.attempt != entry.attempt() || entry.standing() != Standing::InFlight {
-            let what = format!(
-                "an outcome of attempt {} of {}, which has none open",
-                outcome.attempt, outcome.id
-            );
+        let index = self.ends(place, &outcome.id, outcome.attempt)?;
+        self.entries[index].settled(place, &outcome.result, outcome.recovered.as_ref());
+        Ok(())
+    }
+
+    /// Which operation this attempt is one of, whose outcome is told.
+    pub(super) fn ends(
+        &self,
+        place: Place,
+        id: &OperationId,
+        attempt: u32,
+    ) -> Result<usize, JournalError> {
+        let index = self.index(place, id)?;
+        let entry = &self.entries[index];
+        if attempt != entry.attempt() || entry.standing() != Standing::InFlight {
+            let what = format!("an outcome of attempt {attempt} of {id}, which has none open");
             return Err(place.illegal(what));
         }
-        entry.settled(place, &outcome.result, outcome.recovered.as_ref());
-        Ok(())
+        Ok(index)
     }
 
     fn retried(
@@ -420,7 +460,7 @@ impl<K: Kept> History<K> {
     }
 
     fn index(&self, place: Place, id: &OperationId) -> Result<usize, JournalError> {
-        let index = self.by_id.get(&name(id.as_str())).copied();
+        let index = self.by_id.get(id).copied();
         index
             .map(|index| index as usize)
             .ok_or_else(|| place.illegal(format!("operation {id} was never started")))

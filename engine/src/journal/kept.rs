@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::{Entry, EntryState, Intent, JournalError, OutcomeResult};
-use crate::model::{OperationId, OperationKey};
+use crate::model::{OperationId, OperationKey, Target};
+use crate::operation::Class;
 
 /// Where and when a record stands.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,45 @@ pub struct Word {
     pub by: String,
     /// Why.
     pub why: String,
+}
+
+/// What a history needs of a record with which an attempt begins, to say whether it may stand there.
+pub(super) struct Beginning<'a> {
+    pub key: &'a str,
+    pub id: &'a OperationId,
+    pub attempt: u32,
+    pub class: Class,
+    pub kind: &'a str,
+    pub target: &'a Target,
+    pub fingerprint: &'a str,
+    pub undoes: Option<&'a OperationId>,
+    /// What became of it, where the same record says so: an observation.
+    pub ended: Option<Standing>,
+}
+
+impl<'a> Beginning<'a> {
+    pub fn of(intent: &'a Intent, result: Option<&OutcomeResult>) -> Self {
+        Self {
+            key: &intent.key.0,
+            id: &intent.id,
+            attempt: intent.attempt,
+            class: intent.class,
+            kind: &intent.kind,
+            target: &intent.target,
+            fingerprint: &intent.fingerprint,
+            undoes: intent.undoes.as_ref(),
+            ended: result.map(Standing::after),
+        }
+    }
+}
+
+impl Standing {
+    pub(super) fn after(result: &OutcomeResult) -> Self {
+        match result {
+            OutcomeResult::Value { .. } => Self::Succeeded,
+            OutcomeResult::Failed(_) => Self::Failed,
+        }
+    }
 }
 
 /// What is kept of one operation. The history sees to it that only what may follow is told.
@@ -136,11 +176,7 @@ impl Kept for Entry {
     fn standing(&self) -> Standing {
         match &self.state {
             EntryState::InFlight => Standing::InFlight,
-            EntryState::Finished {
-                result: OutcomeResult::Value { .. },
-                ..
-            } => Standing::Succeeded,
-            EntryState::Finished { .. } => Standing::Failed,
+            EntryState::Finished { result, .. } => Standing::after(result),
             EntryState::Retryable { .. } => Standing::Retryable,
             EntryState::ResolvedDone { .. } => Standing::Done,
             EntryState::Aborted { .. } => Standing::Aborted,

@@ -12,6 +12,11 @@ pub(super) fn mirror(directory: &RunDirectory) -> PathBuf {
     directory.path().join("journal.jsonl")
 }
 
+/// A mirror that is being written anew.
+pub(super) fn fresh_mirror(directory: &RunDirectory) -> PathBuf {
+    directory.path().join("journal.jsonl.fresh")
+}
+
 /// A file of this name beside the journal.
 pub(super) fn beside(directory: &RunDirectory, name: &str) -> PathBuf {
     directory.path().join(name)

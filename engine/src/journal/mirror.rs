@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
-use super::JournalError;
-use super::chain::{BlobForm, ORIGIN, Row, RowRef, StoredBlob};
+use super::chain::{BlobForm, ORIGIN, Row, RowRef, StoredBlob, from_digits};
 use super::private::{check_private, private_file, sync_directory};
+use super::{JournalError, RunDirectory, fresh, layout, row_line};
 
 /// A line. Bodies and blobs are strings, not nested JSON, so that their bytes are exactly those hashed.
 #[derive(Serialize, Deserialize)]
@@ -164,6 +164,24 @@ pub(super) fn at_this_moment(path: &Path) -> Result<Moment, JournalError> {
     })
 }
 
+/// Copies a run's mirror, and reads the copy while it is synced; a missing one is empty.
+pub(super) fn read_copied<R: Reader + Send>(
+    directory: &RunDirectory,
+) -> Result<MirrorContent<R>, JournalError> {
+    let (path, copy) = (layout::mirror(directory), layout::fresh_mirror(directory));
+    if !path.exists() {
+        return Ok(MirrorContent::default());
+    }
+    let file = fresh::copied(&path, &copy)?;
+    let (content, synced) = std::thread::scope(|scope| {
+        let syncing = scope.spawn(|| file.sync_all());
+        let content = read(&copy);
+        (content, syncing.join().expect("a sync does not panic"))
+    });
+    synced.map_err(JournalError::io("sync", &copy))?;
+    content
+}
+
 impl Moment {
     /// Reads all of it.
     pub fn read<R: Reader>(self) -> Result<MirrorContent<R>, JournalError> {
@@ -171,7 +189,7 @@ impl Moment {
         let Some(mut lines) = self.lines else {
             return Ok(content);
         };
-        let mut line = Vec::new();
+        let (mut line, mut body) = (Vec::new(), Vec::new());
         loop {
             line.clear();
             let length = lines
@@ -185,7 +203,7 @@ impl Moment {
                 line.pop();
             }
             if !line.is_empty() {
-                content.take(&line);
+                content.take(&line, &mut body);
             }
         }
     }
@@ -196,12 +214,18 @@ pub(super) fn read<R: Reader>(path: &Path) -> Result<MirrorContent<R>, JournalEr
     at_this_moment(path)?.read()
 }
 
+/// Replaces a mirror by a whole copy of it.
+pub(super) fn replace(path: &Path, copy: &Path) -> Result<(), JournalError> {
+    fs::rename(copy, path).map_err(JournalError::io("replace", path))?;
+    sync_directory(path.parent().expect("a mirror lies in a directory"))
+}
+
 /// Replaces the mirror by one of the lines that `write` gives, at once or not at all.
 pub(super) fn rewrite(
     path: &Path,
+    fresh: PathBuf,
     write: impl FnOnce(&mut Rewriting) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
-    let fresh = path.with_extension("jsonl.fresh");
     let mut options = private_file();
     let file = options
         .write(true)
@@ -216,8 +240,7 @@ pub(super) fn rewrite(
     };
     write(&mut rewriting)?;
     rewriting.finish()?;
-    fs::rename(&fresh, path).map_err(JournalError::io("replace", path))?;
-    sync_directory(path.parent().expect("a mirror lies in a directory"))
+    replace(path, &fresh)
 }
 
 /// A mirror that is being written anew.
@@ -255,21 +278,30 @@ impl Rewriting {
 }
 
 impl<R: Reader> MirrorContent<R> {
-    /// Takes a line in, if it proves itself.
-    fn take(&mut self, line: &[u8]) {
+    /// Takes a line in, if it proves itself; `body` is room for what it holds.
+    fn take(&mut self, line: &[u8], body: &mut Vec<u8>) {
+        if let Some((previous, row)) = row_line::read(line, body)
+            && row.follows(previous)
+        {
+            return self.take_row(row);
+        }
         let line = serde_json::from_slice::<Line<'_>>(line);
         match line.as_ref().ok().and_then(Line::proven) {
-            Some(Proven::Row(row)) => {
-                self.last = self.last.max(row.seq);
-                self.damaged_at_end = 0;
-                self.proven.row(row);
-            }
+            Some(Proven::Row(row)) => self.take_row(row),
             Some(Proven::Blob(form, hash, text)) => self.proven.blob(form, hash, text),
             None => {
                 self.damaged += 1;
                 self.damaged_at_end += 1;
             }
         }
+    }
+}
+
+impl<R: Reader> MirrorContent<R> {
+    fn take_row(&mut self, row: RowRef<'_>) {
+        self.last = self.last.max(row.seq);
+        self.damaged_at_end = 0;
+        self.proven.row(row);
     }
 }
 
@@ -283,12 +315,13 @@ impl Line<'_> {
                 hash,
                 body,
             } => {
-                let previous = Hash::from_hex(previous.as_bytes()).ok()?;
+                let hash_of = |digits: &str| from_digits(digits.as_bytes().try_into().ok()?);
+                let previous = hash_of(previous)?;
                 let row = RowRef {
                     seq: *seq,
                     at,
                     body,
-                    hash: Hash::from_hex(hash.as_bytes()).ok()?,
+                    hash: hash_of(hash)?,
                 };
                 row.follows(previous).then_some(Proven::Row(row))
             }

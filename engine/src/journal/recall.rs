@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::ahead::{self, Ahead, Slot, WINDOW, Window};
+use super::ahead::{self, Ahead, Recalled, Slot, WINDOW, Window};
 use super::database::Database;
-use super::{JournalError, RunDirectory, Stored, layout};
+use super::{JournalError, RunDirectory, layout};
 use crate::model::Secrets;
 
 /// How far behind the last window a row may stand to be the next in order: other branches' rows stand between.
@@ -13,19 +13,19 @@ const NEAR: u64 = 16;
 const WINDOWS: usize = 16;
 
 /// Reads a journal beside its writer.
-pub(super) struct Recall {
+pub(super) struct Recall<T> {
     directory: RunDirectory,
     database: Database,
-    windows: VecDeque<Window>,
+    windows: VecDeque<Window<T>>,
     /// Reads on by itself once the order is seen.
-    ahead: Option<Ahead>,
+    ahead: Option<Ahead<T>>,
     /// Whether there was one: it stops where new records begin, which nobody replays.
     read_ahead: bool,
     /// Behind the last window.
     next: u64,
 }
 
-impl Recall {
+impl<T: Recalled> Recall<T> {
     /// A reader of the journal of a run.
     pub fn of(directory: &RunDirectory) -> Result<Self, JournalError> {
         Ok(Self {
@@ -38,46 +38,42 @@ impl Recall {
         })
     }
 
-    /// The record at a place; none if it has not been written yet.
+    /// What stands at a place; none if it has not been written yet.
     ///
     /// # Errors
     /// Also if what is there now does not follow what stands before it.
-    pub fn record(&mut self, seq: u64, secrets: &Secrets) -> Result<Option<Stored>, JournalError> {
+    pub fn recall(&mut self, seq: u64, secrets: &Secrets) -> Result<Option<T>, JournalError> {
         if let Some(slot) = self.kept(seq) {
-            return slot.stored(secrets).map(Some);
+            return slot.recalled(secrets).map(Some);
         }
         if !(self.next..self.next + NEAR).contains(&seq) {
             return self.alone(seq, secrets);
         }
         self.read_on(seq)?;
         match self.kept(seq) {
-            Some(slot) => slot.stored(secrets).map(Some),
+            Some(slot) => slot.recalled(secrets).map(Some),
             None => self.alone(seq, secrets),
         }
     }
 
     /// Takes a row out of the windows: nobody replays an operation twice, and who looks again reads it alone.
-    fn kept(&mut self, seq: u64) -> Option<Slot> {
+    fn kept(&mut self, seq: u64) -> Option<Slot<T>> {
         let mut windows = self.windows.iter_mut();
-        windows.find_map(|window| window.remove(&seq))
+        windows.find_map(|window| window.take(seq))
     }
 
-    fn alone(&self, seq: u64, secrets: &Secrets) -> Result<Option<Stored>, JournalError> {
-        let row = ahead::rows(&self.database, seq..seq + 1)?.pop();
-        row.map(|row| Slot::Row(row).stored(secrets)).transpose()
+    fn alone(&self, seq: u64, secrets: &Secrets) -> Result<Option<T>, JournalError> {
+        let row = ahead::row(&self.database, seq)?;
+        row.map(|row| T::of(row.borrowed(), secrets)).transpose()
     }
 
     /// Adds windows until one reaches the place.
     fn read_on(&mut self, seq: u64) -> Result<(), JournalError> {
         // The first window is read here: most runs have no more, and start no thread.
         if self.windows.is_empty() {
-            let rows = ahead::rows(&self.database, seq..seq + WINDOW)?;
+            let window = Window::undecoded(&self.database, seq..seq + WINDOW)?;
             self.next = seq + WINDOW;
-            self.keep(
-                rows.into_iter()
-                    .map(|row| (row.seq, Slot::Row(row)))
-                    .collect(),
-            );
+            self.keep(window);
             return Ok(());
         }
         if !self.read_ahead {
@@ -96,7 +92,7 @@ impl Recall {
         Ok(())
     }
 
-    fn keep(&mut self, window: Window) {
+    fn keep(&mut self, window: Window<T>) {
         self.windows.truncate(WINDOWS - 1);
         self.windows.push_front(window);
     }

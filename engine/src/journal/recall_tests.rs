@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::encode::READ;
 use super::testing::*;
 use super::*;
-use crate::model::Secrets;
+use crate::model::{Secrets, Target};
 
 const OPERATIONS: u32 = 400;
 
@@ -55,9 +55,58 @@ fn opening_reads_each_record_once_and_replay_once_more() {
 }
 
 #[test]
+fn a_replay_that_meets_what_it_asks_for_reads_only_results() {
+    let temp = tempfile::tempdir().unwrap();
+    let directory = directory(&temp);
+    many(&directory);
+    let (journal, history) = Journal::open_history(&directory, none()).unwrap();
+    let ((), times) = read(|| {
+        for trace in history.entries() {
+            let place = trace.answer("host.run", &Target::Run, "f").unwrap();
+            assert_eq!(journal.result(place).unwrap(), value("x"));
+        }
+    });
+    assert_eq!(times, OPERATIONS as usize);
+    let trace = history.entries().next().unwrap();
+    assert_eq!(trace.answer("host.probe", &Target::Run, "f"), None);
+    assert_eq!(trace.answer("host.run", &Target::Cluster, "f"), None);
+    assert_eq!(trace.answer("host.run", &Target::Run, "g"), None);
+    assert!(matches!(
+        journal.result(3),
+        Err(JournalError::Illegal { seq: 3, .. })
+    ));
+}
+
+#[test]
+fn a_result_that_changed_after_it_was_checked_is_not_replayed() {
+    for damage in [
+        "UPDATE record SET body = replace(body, 'x', 'y') WHERE seq = 300",
+        "UPDATE record SET hash = zeroblob(32) WHERE seq = 299",
+        "DELETE FROM record WHERE seq = 299",
+        "DELETE FROM record WHERE seq = 300",
+    ] {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = directory(&temp);
+        many(&directory);
+        let (journal, _) = Journal::open_history(&directory, none()).unwrap();
+        Connection::open(directory.path().join("journal.db"))
+            .unwrap()
+            .execute(damage, [])
+            .unwrap();
+        let results = (4..=300).step_by(2).map(|seq| journal.result(seq));
+        let error = results.collect::<Result<Vec<_>, _>>().unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("is not what was written") || text.contains("not there any more"),
+            "{damage}: {text}"
+        );
+    }
+}
+
+#[test]
 fn an_operation_takes_little_memory() {
     // Without what the map keeps beside, and the 16 bytes of a name.
-    assert!(size_of::<Trace>() <= 88, "{}", size_of::<Trace>());
+    assert!(size_of::<Trace>() <= 80, "{}", size_of::<Trace>());
 }
 
 #[test]
@@ -152,6 +201,21 @@ fn a_secret_that_becomes_known_while_records_are_read_ahead_is_revealed() {
         journal.record(seq).unwrap();
     }
     assert_eq!(journal.record(written.seq).unwrap(), written);
+}
+
+#[test]
+fn a_value_that_looks_like_the_mark_of_a_secret_is_replayed_as_it_was() {
+    let temp = tempfile::tempdir().unwrap();
+    let directory = directory(&temp);
+    many(&directory);
+    let secrets = none();
+    secrets.add("password", "hunter2-hunter2").unwrap();
+    let (journal, _) = Journal::open_history(&directory, Arc::clone(&secrets)).unwrap();
+    let told = intent(OPERATIONS + 1, 1);
+    journal.note(Record::Intent(Box::new(told))).unwrap();
+    let result = value("‹secret password› is hunter2-hunter2");
+    let written = journal.commit(outcome(OPERATIONS + 1, 1, result.clone()));
+    assert_eq!(journal.result(written.unwrap().seq).unwrap(), result);
 }
 
 #[test]

@@ -10,10 +10,10 @@ use super::database::Database;
 use super::look::steady;
 use super::private::{check_local, check_private, create_directory, private_file, sync_directory};
 use super::salvage::{self, Salvage};
-use super::verify::{Checked, rewrite_mirror, verify};
+use super::verify::{Checked, verify};
 use super::{
     Diagnosis, Ending, History, JournalError, Record, RunDirectory, SessionKind, encode, layout,
-    mirror,
+    mending, mirror,
 };
 use crate::model::Secrets;
 
@@ -64,7 +64,9 @@ pub fn repair(directory: &RunDirectory, operator: &str) -> Result<Repair, Journa
 fn repair_mirror(directory: &RunDirectory) -> Result<Repair, JournalError> {
     Checked::<()>::of(directory, &Secrets::new())?;
     let kept = keep(directory)?;
-    steady(directory, |database| rewrite_mirror(directory, database))?;
+    steady(directory, |database| {
+        mending::write_anew(directory, database)
+    })?;
     Ok(Repair::Mirror { kept })
 }
 
@@ -87,7 +89,8 @@ fn repair_all(directory: &RunDirectory, operator: &str) -> Result<Repair, Journa
     let kept = keep(directory)?;
     // The mirror first: a database that is ahead of it is what a crash leaves, the other way round is a loss.
     // Should this process die in between, the next repair finds these very records in the mirror.
-    mirror::rewrite(&layout::mirror(directory), |mirror| {
+    let (path, fresh) = (layout::mirror(directory), layout::fresh_mirror(directory));
+    mirror::rewrite(&path, fresh, |mirror| {
         blobs.iter().try_for_each(|blob| mirror.blob(blob))?;
         rows.iter().try_for_each(|row| mirror.row(row.borrowed()))
     })?;
@@ -103,7 +106,9 @@ fn repair_all(directory: &RunDirectory, operator: &str) -> Result<Repair, Journa
 /// The records that tell of the repair, as a session of its own.
 fn words(rows: &[Row], found: &Diagnosis, operator: &str) -> Result<[Record; 2], JournalError> {
     let unknown = Secrets::new();
-    let stored = rows.iter().map(|row| encode::stored(row, &unknown));
+    let stored = rows
+        .iter()
+        .map(|row| encode::read(row.borrowed(), &unknown));
     let history = History::from_records(&stored.collect::<Result<Vec<_>, _>>()?)?;
     let (ending, told) = match (found.lost, history.ending()) {
         // What is over stays over.

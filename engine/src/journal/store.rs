@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 
+use super::ahead::Recalled;
 use super::crash::{Blackout, Crash, CrashPoint};
 use super::database::Database;
 use super::fold::Fold;
@@ -14,11 +15,11 @@ use super::mirror::Mirror;
 use super::private::{check_local, check_private, create_directory};
 use super::reading::find_blob;
 use super::recall::Recall;
-use super::verify::{Checked, Content, chained, rewrite_mirror};
+use super::verify::{Checked, Content, chained};
 use super::writer::{Message, NewRow, Shared, Writer};
 use super::{
-    BlobId, History, JournalError, Record, RunDirectory, Stored, Trace, encode, fresh, layout,
-    migrate,
+    BlobId, History, JournalError, OutcomeResult, Record, RunDirectory, Stored, Trace, encode,
+    fresh, layout, migrate,
 };
 use crate::model::Secrets;
 
@@ -34,7 +35,8 @@ struct Inner {
     secrets: Arc<Secrets>,
     shared: Arc<Shared>,
     queue: Mutex<Queue>,
-    recall: Mutex<Option<Recall>>,
+    recall: Mutex<Option<Recall<Stored>>>,
+    results: Mutex<Option<Recall<OutcomeResult>>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -111,7 +113,7 @@ impl Journal {
         Self::open_until(directory, secrets, Crash::Blackout(blackout))
     }
 
-    fn open_until<F: Fold + Default>(
+    fn open_until<F: Fold>(
         directory: &RunDirectory,
         secrets: Arc<Secrets>,
         crash: Crash,
@@ -119,20 +121,14 @@ impl Journal {
         let path = layout::database(directory);
         check_private(directory.path())?;
         check_local(directory.path())?;
-        // Everything is checked before anything is moved or written.
-        let checked = Checked::<F>::of(directory, &secrets)?;
-        fresh::settle(directory)?;
-        check_private(&path)?;
-        let unclosed = fresh::is_needed(directory);
-        if unclosed {
-            fresh::copy(directory, Database::open_read_only(&path)?)?;
-        }
-        let mirrored = checked.is_mirrored();
+        // Everything is checked before anything is moved.
+        let (checked, copied) = checked::<F>(directory, &secrets)?;
+        let mending = checked.mending();
         let content = checked.content;
         let mut database = Database::open(&path)?;
         let old = migrate::bring_up(directory, &mut database, migrate::STEPS)?;
-        let same = match unclosed || old {
-            // What was copied is read once more: it is what the run goes on with.
+        let same = match old {
+            // What was made anew is read once more: it is what the run goes on with.
             true => {
                 chained(&path, &database, |_| Ok(()))? == content.hashes
                     && database.count_blobs()? == content.blobs.len() as u64
@@ -145,9 +141,7 @@ impl Journal {
                 "it changed while it was opened; another process writes to it",
             ));
         }
-        if unclosed || !mirrored {
-            rewrite_mirror(directory, &database)?;
-        }
+        mending.carry_out(directory, &database, copied)?;
         if content.hashes.is_empty() {
             return Err(JournalError::NeverStarted(path));
         }
@@ -159,25 +153,42 @@ impl Journal {
 
     /// The record at a place, as it was written.
     pub fn record(&self, seq: u64) -> Result<Stored, JournalError> {
-        if let Some(stored) = self.recall(seq)? {
-            return Ok(stored);
+        self.recalled(&self.inner.recall, seq)
+    }
+
+    /// What the record at a place says that an operation gave.
+    pub fn result(&self, seq: u64) -> Result<OutcomeResult, JournalError> {
+        self.recalled(&self.inner.results, seq)
+    }
+
+    fn recalled<T: Recalled>(
+        &self,
+        recall: &Mutex<Option<Recall<T>>>,
+        seq: u64,
+    ) -> Result<T, JournalError> {
+        if let Some(found) = self.recall(recall, seq)? {
+            return Ok(found);
         }
         // It may not have been written yet.
         self.flush()?;
-        self.recall(seq)?.ok_or_else(|| JournalError::Illegal {
-            seq,
-            what: "it is not there any more".to_owned(),
-        })
+        self.recall(recall, seq)?
+            .ok_or_else(|| JournalError::Illegal {
+                seq,
+                what: "it is not there any more".to_owned(),
+            })
     }
 
-    fn recall(&self, seq: u64) -> Result<Option<Stored>, JournalError> {
-        let recall = &self.inner.recall;
+    fn recall<T: Recalled>(
+        &self,
+        recall: &Mutex<Option<Recall<T>>>,
+        seq: u64,
+    ) -> Result<Option<T>, JournalError> {
         let mut recall = recall.lock().unwrap_or_else(PoisonError::into_inner);
         if recall.is_none() {
             *recall = Some(Recall::of(&self.inner.directory)?);
         }
         let recall = recall.as_mut().expect("it was just put there");
-        recall.record(seq, &self.inner.secrets)
+        recall.recall(seq, &self.inner.secrets)
     }
 
     /// Stores a blob; durable no later than the next committed record.
@@ -262,6 +273,7 @@ impl Journal {
                 shared,
                 queue: Mutex::new(Queue { next, sender }),
                 recall: Mutex::default(),
+                results: Mutex::default(),
                 writer: Some(thread),
             }),
         })
@@ -330,11 +342,37 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // The writer is to be the last: only then SQLite ends the log, which else looks like that of a dead process.
         drop(self.recall.get_mut().map(Option::take));
+        drop(self.results.get_mut().map(Option::take));
         let _ = self.queue().sender.send(Message::Close);
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has closed nothing; the next process copies the journal.
             let _ = writer.join();
         }
+    }
+}
+
+/// The checked journal, with its database in its place; and whether that is a copy that was made of it, as its mirror
+/// has one beside it then.
+fn checked<F: Fold>(
+    directory: &RunDirectory,
+    secrets: &Secrets,
+) -> Result<(Checked<F>, bool), JournalError> {
+    let path = layout::database(directory);
+    let unclosed = fresh::is_needed(directory) && !layout::ready(directory).exists();
+    if !unclosed {
+        let checked = Checked::of(directory, secrets)?;
+        fresh::settle(directory)?;
+        check_private(&path)?;
+        return Ok((checked, false));
+    }
+    check_private(&path)?;
+    match Checked::copied(directory, secrets) {
+        Ok((checked, copy)) => {
+            copy.install()?;
+            Ok((checked, true))
+        }
+        // What is wrong with the journal itself is told before why it cannot be copied.
+        Err(error) => Err(Checked::<F>::of(directory, secrets).err().unwrap_or(error)),
     }
 }
 

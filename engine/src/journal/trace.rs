@@ -1,9 +1,10 @@
 //! What the history of a run at work keeps of an operation: enough to say what may follow, and where in the journal
 //! the rest stands. A run of many operations must not hold all their arguments and results in memory.
 
-use super::kept::{Kept, Place, Standing, Word};
+use super::kept::{Beginning, Kept, Place, Standing, Word};
+use super::names::{Name, name_of};
 use super::{Entry, EntryState, Intent, JournalError, Outcome, OutcomeResult, Record, Stored};
-use crate::model::{OperationId, OperationKey};
+use crate::model::{OperationId, OperationKey, Target};
 use crate::operation::Class;
 
 /// One operation, by its places in the journal.
@@ -23,6 +24,8 @@ pub struct Trace {
     result: u64,
     /// Whether that is still worth something: a decision may have taken its place.
     counts: bool,
+    /// Names what the latest attempt was asked to do.
+    asked: Name,
     /// Only of the few about which a person decided, or that an edit moved.
     rare: Option<Box<Rare>>,
 }
@@ -33,37 +36,22 @@ struct Rare {
     key: Option<OperationKey>,
 }
 
+/// Names what an operation is asked to do: replay takes a recorded result only for the same.
+fn asked(kind: &str, target: &Target, fingerprint: &str) -> Name {
+    name_of(&(kind, target, fingerprint))
+}
+
 impl Kept for Trace {
     fn begun(place: Place, intent: &Intent, result: Option<&OutcomeResult>) -> Self {
-        let mut trace = Self {
-            id: intent.id.clone(),
-            attempt: 1,
-            class: intent.class,
-            standing: Standing::InFlight,
-            undoes: intent.undoes.is_some(),
-            orphaned: false,
-            first: place.seq,
-            intent: place.seq,
-            result: 0,
-            counts: false,
-            rare: None,
-        };
-        trace.observed(place, result);
-        trace
+        Self::of(place, &Beginning::of(intent, result))
     }
 
     fn attempted(&mut self, place: Place, intent: &Intent, result: Option<&OutcomeResult>) {
-        self.attempt = intent.attempt;
-        self.class = intent.class;
-        self.undoes = intent.undoes.is_some();
-        self.standing = Standing::InFlight;
-        (self.intent, self.result, self.counts) = (place.seq, 0, false);
-        self.rare = None;
-        self.observed(place, result);
+        self.again(place, &Beginning::of(intent, result));
     }
 
     fn settled(&mut self, place: Place, result: &OutcomeResult, _: Option<&String>) {
-        self.observed(place, Some(result));
+        self.ended(place, Standing::after(result));
     }
 
     fn decided(&mut self, standing: Standing, word: Word) {
@@ -101,6 +89,54 @@ impl Kept for Trace {
 }
 
 impl Trace {
+    /// An operation that begins.
+    pub(super) fn of(place: Place, beginning: &Beginning<'_>) -> Self {
+        let mut trace = Self {
+            id: beginning.id.clone(),
+            attempt: 0,
+            class: beginning.class,
+            standing: Standing::InFlight,
+            undoes: false,
+            orphaned: false,
+            first: place.seq,
+            intent: 0,
+            result: 0,
+            counts: false,
+            asked: Name::default(),
+            rare: None,
+        };
+        trace.again(place, beginning);
+        trace
+    }
+
+    /// Its next attempt.
+    pub(super) fn again(&mut self, place: Place, beginning: &Beginning<'_>) {
+        self.attempt = beginning.attempt;
+        self.class = beginning.class;
+        self.undoes = beginning.undoes.is_some();
+        self.standing = Standing::InFlight;
+        (self.intent, self.result, self.counts) = (place.seq, 0, false);
+        self.asked = asked(beginning.kind, beginning.target, beginning.fingerprint);
+        self.rare = None;
+        if let Some(standing) = beginning.ended {
+            self.ended(place, standing);
+        }
+    }
+
+    /// What became of the attempt.
+    pub(super) fn ended(&mut self, place: Place, standing: Standing) {
+        (self.result, self.counts) = (place.seq, true);
+        self.standing = standing;
+    }
+
+    /// Where the result stands that replay gives for what is asked now: none if that is something else, or if more must
+    /// be known than a result.
+    pub fn answer(&self, kind: &str, target: &Target, fingerprint: &str) -> Option<u64> {
+        let settled = matches!(self.standing, Standing::Succeeded | Standing::Failed);
+        let same = || self.asked == asked(kind, target, fingerprint);
+        (settled && same()).then_some(self.result)
+    }
+
     /// Its class.
     pub fn class(&self) -> Class {
         self.class
@@ -164,25 +200,18 @@ impl Trace {
             entry.decided(self.standing, word);
         }
     }
-
-    fn observed(&mut self, place: Place, result: Option<&OutcomeResult>) {
-        if let Some(result) = result {
-            (self.result, self.counts) = (place.seq, true);
-            self.standing = match result {
-                OutcomeResult::Value { .. } => Standing::Succeeded,
-                OutcomeResult::Failed(_) => Standing::Failed,
-            };
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use jiff::Timestamp;
 
     use super::super::testing::*;
-    use super::super::{History, SourceText};
+    use super::super::{History, Journal, SourceText};
     use super::*;
+    use crate::model::Secrets;
 
     fn decided(nth: u32, decision: &str) -> Record {
         Record::Resolved {
@@ -246,6 +275,24 @@ mod tests {
             record,
         };
         records.into_iter().enumerate().map(stored).collect()
+    }
+
+    #[test]
+    fn what_is_read_to_open_a_journal_is_what_the_whole_records_say() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = directory(&temp);
+        let journal = Journal::create(&directory, Arc::new(Secrets::new())).unwrap();
+        let records: Vec<Record> = records().into_iter().map(|stored| stored.record).collect();
+        let stored = journal.commit_all(records).unwrap();
+        drop(journal);
+        let (_journal, read) = Journal::open_history(&directory, Arc::new(Secrets::new())).unwrap();
+        let whole: History<Trace> = History::folded(&stored).unwrap();
+        let entries = |history: &History<Trace>| {
+            let entries: Vec<Trace> = history.entries().cloned().collect();
+            format!("{entries:#?}")
+        };
+        assert_eq!(entries(&read), entries(&whole));
+        assert_eq!(read.last_seq(), whole.last_seq());
     }
 
     #[test]

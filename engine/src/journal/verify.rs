@@ -9,9 +9,10 @@ use super::chain::{BlobForm, ORIGIN, Row, RowRef};
 use super::database::Database;
 use super::fold::Fold;
 use super::look::{self, steady};
-use super::mirror::{self, MirrorContent, Rewriting};
+use super::mending::Mending;
+use super::mirror::{self, MirrorContent};
 use super::rows::ALL;
-use super::{BlobId, JournalError, Record, RunDirectory, encode, layout, soundness};
+use super::{BlobId, JournalError, Record, RunDirectory, fresh, layout, soundness};
 use crate::model::Secrets;
 
 /// What a look at the whole journal found. Losses and damage are errors; this is what else is worth saying.
@@ -48,21 +49,52 @@ pub(super) struct Checked<F> {
     mirror: MirrorContent,
 }
 
-impl<F: Fold + Default> Checked<F> {
+impl<F: Fold> Checked<F> {
     /// Reads and checks everything, and compares it with the mirror; what is read is given to `F`.
     pub fn of(directory: &RunDirectory, secrets: &Secrets) -> Result<Self, JournalError> {
         let path = layout::database(directory);
         // Looked at first: it is written last, so that a running writer cannot make it look ahead.
         let mirror = mirror::at_this_moment(&layout::mirror(directory))?;
-        let (mirror, content) = std::thread::scope(|scope| {
-            let mirror = scope.spawn(|| mirror.read());
-            let content = steady(directory, |database| {
+        let read = || {
+            steady(directory, |database| {
                 Content::load(&path, database, secrets)
-            });
+            })
+        };
+        Self::compared(directory, || mirror.read(), read)
+    }
+
+    /// The same, of copies of database and mirror that it makes, which no other process writes to.
+    pub fn copied<'run>(
+        directory: &'run RunDirectory,
+        secrets: &Secrets,
+    ) -> Result<(Self, fresh::Copy<'run>), JournalError> {
+        let mirror = || mirror::read_copied(directory);
+        let mut copy = None;
+        let read = || {
+            let made = copy.insert(fresh::Copy::of(directory)?);
+            let database = Database::open_read_only(&made.path())?;
+            Content::load(&layout::database(directory), &database, secrets)
+        };
+        let checked = Self::compared(directory, mirror, read);
+        if checked.is_err() {
+            // What stays is written over by the next copy.
+            let _ = std::fs::remove_file(layout::fresh_mirror(directory));
+        }
+        Ok((checked?, copy.expect("what was checked is the copy")))
+    }
+
+    fn compared(
+        directory: &RunDirectory,
+        mirror: impl FnOnce() -> Result<MirrorContent, JournalError> + Send,
+        read: impl FnOnce() -> Result<Content<F>, JournalError>,
+    ) -> Result<Self, JournalError> {
+        let (mirror, content) = std::thread::scope(|scope| {
+            let mirror = scope.spawn(mirror);
+            let content = read();
             (mirror.join().expect("reading does not panic"), content)
         });
         let (mirror, mut content) = (mirror?, content?);
-        content.compare(&path, &mirror)?;
+        content.compare(&layout::database(directory), &mirror)?;
         look::check_log(directory)?;
         match content.illegal.take() {
             Some(error) => Err(error),
@@ -70,14 +102,9 @@ impl<F: Fold + Default> Checked<F> {
         }
     }
 
-    /// Whether the mirror is whole and has everything.
-    pub fn is_mirrored(&self) -> bool {
-        let (mirror, proven) = (&self.mirror, &self.mirror.proven);
-        let distinct: HashSet<Hash> = proven.blobs.iter().map(|(hash, _)| *hash).collect();
-        !mirror.torn
-            && mirror.damaged == 0
-            && proven.rows.len() == self.content.hashes.len()
-            && distinct.len() == self.content.blobs.len()
+    /// What the mirror needs to be whole.
+    pub fn mending(&self) -> Mending {
+        Mending::of(&self.mirror, &self.content)
     }
 
     fn verification(&self) -> Verification {
@@ -106,7 +133,7 @@ pub(super) struct Content<F> {
     illegal: Option<JournalError>,
 }
 
-impl<F: Fold + Default> Content<F> {
+impl<F: Fold> Content<F> {
     /// Reads and checks rows and blobs.
     fn load(path: &Path, database: &Database, secrets: &Secrets) -> Result<Self, JournalError> {
         let mut folded = F::default();
@@ -114,14 +141,19 @@ impl<F: Fold + Default> Content<F> {
         let mut needed: BTreeMap<String, u64> = BTreeMap::new();
         let mut illegal = None;
         let hashes = chained(path, database, |row| {
-            let stored = encode::read(row, secrets).map_err(|error| unread(path, error))?;
-            for blob in references(&stored.record) {
-                needed.entry(blob.0).or_insert(row.seq);
-            }
-            // Damage further on is told first: it may be the reason.
-            if illegal.is_none() {
-                illegal = folded.take(stored).err();
-            }
+            let mut needs = |blob: &BlobId| {
+                if !needed.contains_key(&blob.0) {
+                    needed.insert(blob.0.clone(), row.seq);
+                }
+            };
+            let taken = match illegal {
+                None => folded.take(row, secrets, &mut needs),
+                // Damage further on is told first: it may be the reason.
+                Some(_) => ().take(row, secrets, &mut needs),
+            };
+            illegal = illegal
+                .take()
+                .or(taken.map_err(|error| unread(path, error))?.err());
             Ok(())
         })?;
         // After the rows: a blob is written in the same transaction as its row or earlier.
@@ -179,17 +211,6 @@ impl<F> Content<F> {
             None => Ok(()),
         }
     }
-}
-
-/// Writes the mirror of a database anew.
-pub(super) fn rewrite_mirror(
-    directory: &RunDirectory,
-    database: &Database,
-) -> Result<(), JournalError> {
-    mirror::rewrite(&layout::mirror(directory), |mirror: &mut Rewriting| {
-        database.each_blob(|blob| mirror.blob(&blob))?;
-        database.each_row(ALL, |row| mirror.row(row))
-    })
 }
 
 /// Shows every row, if each follows the one before, and gives their hashes.

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The name of one run: sortable by time, unique.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,7 +132,7 @@ impl ScopePath {
 
     /// The key of the `nth` operation (from 1) in this scope.
     pub fn operation(&self, nth: u32) -> OperationKey {
-        OperationKey(format!("{self}#{nth}"))
+        OperationKey::within(&self.to_string(), nth)
     }
 }
 
@@ -176,6 +177,13 @@ fn escaped(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OperationKey(pub String);
 
+impl OperationKey {
+    /// The key of the `nth` operation (from 1) in the scope whose path has this text.
+    pub fn within(scope: &str, nth: u32) -> Self {
+        Self(format!("{scope}#{nth}"))
+    }
+}
+
 impl fmt::Display for OperationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -183,8 +191,9 @@ impl fmt::Display for OperationKey {
 }
 
 /// The name of an operation everywhere: on targets, in `resolve`. Exists before the operation starts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct OperationId(String);
+/// Kept where it is used: a run holds one for each of its operations.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId([u8; 16]);
 
 impl OperationId {
     /// The name of the operation `key` of `run`. `edition` counts the accepted edits of the script during
@@ -194,27 +203,59 @@ impl OperationId {
         hasher.update(run.as_str().as_bytes());
         hasher.update(&edition.to_le_bytes());
         hasher.update(key.0.as_bytes());
-        Self(hasher.finalize().to_hex()[..16].to_owned())
+        let digits = hasher.finalize().to_hex();
+        Self::parse(&digits[..16]).expect("these are 16 hexadecimal digits")
     }
 
     /// Takes a name as a user or a file gives it; refuses what could not be one.
     pub fn parse(text: &str) -> Option<Self> {
-        let plain = text.len() == 16
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        plain.then(|| Self(text.to_owned()))
+        let digits: [u8; 16] = text.as_bytes().try_into().ok()?;
+        let plain = digits
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        plain.then_some(Self(digits))
     }
 
     /// The name as text: 16 hexadecimal digits, safe in file names and shell words.
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.0).expect("hexadecimal digits are text")
     }
 }
 
 impl fmt::Display for OperationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OperationId").field(&self.as_str()).finish()
+    }
+}
+
+impl Serialize for OperationId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for OperationId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Digits;
+        impl Visitor<'_> for Digits {
+            type Value = OperationId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("16 hexadecimal digits")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<OperationId, E> {
+                OperationId::parse(text)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Digits)
     }
 }
 

@@ -113,6 +113,14 @@ impl Secrets {
         map_strings(json_text, |content| known.json.redact(content))
     }
 
+    /// The same of a text that is given away: where nothing is to be hidden, it comes back as it is.
+    pub fn redacted_json(&self, json_text: String) -> String {
+        match self.known().values.is_empty() && !Self::are_marked(&json_text) {
+            true => json_text,
+            false => self.redact_json(&json_text),
+        }
+    }
+
     /// Like [`Secrets::redact_json`], but leaves a string alone whose whole content `kept` accepts.
     pub(crate) fn redact_json_except(
         &self,

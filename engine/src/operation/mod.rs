@@ -110,6 +110,14 @@ impl Action<'_> {
         }
     }
 
+    /// [`Self::arguments`] in their canonical form.
+    pub fn canonical(&self) -> String {
+        match self {
+            Self::Command(command) => command.canonical(),
+            other => other.arguments().canonical(),
+        }
+    }
+
     /// One line for a reader, without the target.
     pub fn summary(&self) -> String {
         match self {

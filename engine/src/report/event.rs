@@ -314,4 +314,9 @@ pub const WILL_BE_ASKED: &str = "will be asked";
 pub trait EventSink: Send + Sync {
     /// Takes one event.
     fn emit(&self, event: Event);
+
+    /// Whether it does anything with an event: others need not be copied for it.
+    fn wants(&self, _: &Event) -> bool {
+        true
+    }
 }

@@ -9,8 +9,14 @@ pub struct Fanout(pub Vec<Arc<dyn EventSink>>);
 
 impl EventSink for Fanout {
     fn emit(&self, event: Event) {
-        for sink in &self.0 {
+        let Some((last, others)) = self.0.split_last() else {
+            return;
+        };
+        for sink in others.iter().filter(|sink| sink.wants(&event)) {
             sink.emit(event.clone());
+        }
+        if last.wants(&event) {
+            last.emit(event);
         }
     }
 }

@@ -6,6 +6,13 @@ use super::{Event, EventSink, OperationOutcome};
 pub struct Traced;
 
 impl EventSink for Traced {
+    fn wants(&self, event: &Event) -> bool {
+        match event {
+            Event::Output { .. } => tracing::enabled!(tracing::Level::TRACE),
+            _ => tracing::enabled!(tracing::Level::DEBUG),
+        }
+    }
+
     fn emit(&self, event: Event) {
         match event {
             Event::StepStarted { path } => tracing::debug!("step {path} begins"),

@@ -11,6 +11,8 @@ use crate::model::{OperationKey, ScopePath, Segment};
 #[derive(Debug, Default)]
 pub struct ScopeState {
     path: ScopePath,
+    /// The path as text, with which every key in it begins.
+    text: String,
     counts: Mutex<Counts>,
 }
 
@@ -25,6 +27,7 @@ impl ScopeState {
     /// A scope at this path, nothing counted yet.
     pub fn at(path: ScopePath) -> Arc<Self> {
         Arc::new(Self {
+            text: path.to_string(),
             path,
             counts: Mutex::default(),
         })
@@ -39,12 +42,16 @@ impl ScopeState {
     pub fn next_operation(&self) -> OperationKey {
         let mut counts = self.lock();
         counts.operations += 1;
-        self.path.operation(counts.operations)
+        self.operation(counts.operations)
     }
 
     /// The key that the next operation in this scope will have.
     pub fn peek_operation(&self) -> OperationKey {
-        self.path.operation(self.lock().operations + 1)
+        self.operation(self.lock().operations + 1)
+    }
+
+    fn operation(&self, nth: u32) -> OperationKey {
+        OperationKey::within(&self.text, nth)
     }
 
     /// The number of the next `each` in this scope.

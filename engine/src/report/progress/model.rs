@@ -92,11 +92,15 @@ impl Node {
     }
 
     fn child(&mut self, segment: &Segment) -> &mut Node {
-        let next = self.children.len();
-        let place = *self.places.entry(segment.clone()).or_insert(next);
-        if place == next {
-            self.children.push(Node::new(Some(segment.clone())));
-        }
+        let place = match self.places.get(segment) {
+            Some(place) => *place,
+            None => {
+                let next = self.children.len();
+                self.places.insert(segment.clone(), next);
+                self.children.push(Node::new(Some(segment.clone())));
+                next
+            }
+        };
         &mut self.children[place]
     }
 

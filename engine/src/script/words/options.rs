@@ -24,6 +24,10 @@ impl Options {
 
     /// Any value.
     pub fn take(&mut self, name: &'static str) -> Option<Dynamic> {
+        if self.map.is_empty() {
+            // Nothing is left that could be unknown.
+            return None;
+        }
         self.known.push(name);
         self.map.remove(name).filter(|value| !value.is_unit())
     }
