@@ -3,8 +3,11 @@
 mod chance;
 mod clock;
 mod connection;
+mod exchange;
 mod fault;
+mod files;
 mod fleets;
+mod gate;
 mod late;
 mod process;
 

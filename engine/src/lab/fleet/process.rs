@@ -2,6 +2,35 @@
 
 use crate::lab::program::{Access, Session};
 use crate::lab::world::{Happening, LaunchState, Place, Process, World};
+use crate::transport::Program;
+
+/// A detached command in parts: a `sleep` that stands first lets time pass without stopping the world.
+pub(super) fn steps(program: &Program) -> Vec<Vec<String>> {
+    let text = match program {
+        Program::Shell(text) => text.as_str(),
+        Program::Argv(words) => match &words[..] {
+            [shell, flag, text] if matches!(shell.as_str(), "sh" | "bash") && flag == "-c" => text,
+            _ => return vec![words.clone()],
+        },
+    };
+    let (mut parts, mut rest) = (vec![], text.trim_start());
+    while let Some(after) = rest.strip_prefix("sleep ") {
+        let Some(end) = after.find([';', '&', '\n']) else {
+            break;
+        };
+        let seconds = after[..end].trim();
+        let tail = after[end..]
+            .strip_prefix("&&")
+            .or_else(|| after[end..].strip_prefix([';', '\n']));
+        let (Some(_), Some(tail)) = (crate::lab::program::sleep_time(seconds), tail) else {
+            break;
+        };
+        parts.push(vec!["sleep".into(), seconds.to_owned()]);
+        rest = tail.trim_start();
+    }
+    parts.push(vec!["sh".into(), "-c".into(), rest.to_owned()]);
+    parts
+}
 
 /// A launched command goes on: it sleeps, or does its next part, or has ended.
 pub fn continue_process(world: &mut World, launch: &str) {
