@@ -16,7 +16,6 @@ supervise_job() {
     limit=$1 whole=$2 grace=$3
     shift 3
     own
-    slow=
     # Bash with job control gives every job a process group; as `sh` it would say nothing of a job that ended, so it
     # must not be strictly POSIX here.
     if [ -n "$BASH_VERSION" ]; then
@@ -54,8 +53,6 @@ start_job() {
 await_job() {
     while :; do
         woken=
-        # Not of one that has ended: a shell forgets such a job when it begins another.
-        [ -z "$slow" ] || ! kill -0 "$job" 2>/dev/null || hand_over
         wait "$job"
         status=$?
         [ -n "$woken" ] && [ "$status" -gt 128 ] || break

@@ -17,8 +17,9 @@ tell() {
         unknown "nothing can be written into ${marker%/*} (is the disk full?), so it cannot be settled whether the command ran"
     fi
     gate_pid=$self gate_born=$born gate_boot=$boot gate_unit=
-    slow= out=0 err=0 follower=$self follower_born=$born
-    trap 'slow=1 woken=1' USR1
+    out=0 err=0 job= follower=$self follower_born=$born
+    # In the trap itself: between a look at what it has noted and `wait` there is always a moment.
+    trap 'woken=1; hand_over' USR1
     eval "$command"
     start_job "$@" 3<"$input" 4>>"$marker.stdout" 5>>"$marker.stderr"
     await_job
@@ -45,8 +46,8 @@ tell() {
 
 # hand_over: it takes longer; from now on another process tells, and this one only waits for the command.
 hand_over() {
-    slow=
-    [ -z "$teller" ] || return 0
+    # Not of one whose end is known: a shell forgets such a job when it begins another.
+    [ -z "$teller" ] && kill -0 "$job" 2>/dev/null || return 0
     (
         trap - HUP INT QUIT PIPE USR2
         trap 'slow=1' USR1
