@@ -396,8 +396,7 @@ attach() {
 forget() {
     find_base
     [ -d "$base" ] || end done
-    private "$top"
-    private "$base"
+    open_base
     cd "$base" || refuse "$base cannot be entered"
     names=
     for operation in "$@"; do
