@@ -143,4 +143,7 @@ base=$wall
 row "$name" "runbook" "$base"
 run edit 10 --dry-run
 row "$name" "runbook --dry-run" "$base"
+# What nobody who connects anew can undercut.
+measure "$floor" mux config h 10 1
+row "$name" "openssh native-mux: ten connections, \`true\` on each" "$base"
 peers edit 10 "$name" "$base"
