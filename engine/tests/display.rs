@@ -166,6 +166,9 @@ fn two_hundred_hosts_never_take_more_than_the_screen() {
 #[test]
 fn a_terminal_without_unicode_gets_ascii() {
     let bench = rolling(3);
+    // Long enough for the display to be drawn before the question.
+    let slow = book(&bench, "go").replace(r#"["true"]"#, r#"["sleep", "1"]"#);
+    bench.write("roll.rhai", &slow);
     let variables = [("LANG", "C"), ("LC_ALL", "")];
     let mut terminal = Terminal::start(&bench, (80, 24), &variables, &RUN);
     terminal.until("the question after a failure", |screen| {
