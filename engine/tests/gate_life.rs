@@ -90,6 +90,32 @@ fn a_launch_takes_the_gates_before_it_that_are_open() {
     }
 }
 
+/// Commands inside a change are numbered by the session, from 10,000 on.
+#[test]
+fn attempts_inside_a_change_leave_no_more_than_their_own_records() {
+    for place in places() {
+        let attempts = [10_001, 10_007, 20_002];
+        let inside = attempts.map(|attempt| Launch {
+            attempt,
+            ..launch("inside", "true")
+        });
+        for one in &inside {
+            run(&place, one);
+        }
+        let records = || {
+            let names = std::fs::read_dir(place.file("markers/ops")).unwrap();
+            let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.filter(|name| name.ends_with(".gate")).count()
+        };
+        assert_eq!(records(), attempts.len(), "{}", place.shell);
+        let connection = place.connect();
+        connection
+            .forget(std::slice::from_ref(&inside[0].marker))
+            .unwrap();
+        assert_eq!(records(), 0, "{}", place.shell);
+    }
+}
+
 /// The host restarts: what is told of another boot is what is in its record, without the line that it is on the disk.
 fn restart(place: &Place, launch: &Launch, safe: bool) {
     let boot = field(place, launch, "boot");

@@ -60,21 +60,39 @@ open_pending() {
 }
 
 # fence OPERATION ATTEMPT EPOCH: no attempt before this one begins any more, and none was of a newer engine, which has
-# taken over.
+# taken over. Attempts are counted from 1, and from 10,000 on inside a change (ledger.rs), where numbers are left out.
 fence() {
-    before=$2 gate_epoch=
-    while [ "$before" -gt 1 ] && [ -z "$gate_epoch" ]; do
+    [ "$2" != 1 ] || return 0
+    for record in "$base/$1".*.gate; do
+        [ ! -e "$record" ] || not_newer "$record" "$3"
+    done
+    before=$2
+    while [ "$before" -gt 1 ] && [ "$2" -lt 10000 ]; do
         before=$((before - 1))
         marker=$base/$1.$before
-        [ -e "$marker.gate" ] || revoke refuse
-        record_text
-        # A power failure left it so: taken, and of nobody who could still be at work.
-        [ -n "$record" ] || continue
-        read_record refuse
-        [ "${gate_epoch:-0}" -le "$3" ] 2>/dev/null ||
-            refuse "a newer engine (epoch $gate_epoch) has taken over this operation; this one has epoch $3 and must stop"
+        # Whoever has made that has taken those before it.
+        [ ! -e "$marker.gate" ] || break
+        revoke refuse
     done
     marker=$base/$1.$2
+}
+
+# not_newer RECORD EPOCH: refuses to go on where this record is of a higher epoch.
+not_newer() {
+    kind= value=
+    { read -r kind && read -r key && read -r key value; } <"$1"
+    case $kind in
+    # One that a power failure has emptied is of nobody who could still be at work.
+    '' | revoke) return 0 ;;
+    esac
+    case $kind$key:$value in
+    startepoch: | startepoch:*[!0-9]*) ;;
+    startepoch:*)
+        [ "$value" -le "$2" ] 2>/dev/null && return 0
+        refuse "a newer engine (epoch $value) has taken over this operation; this one has epoch $2 and must stop"
+        ;;
+    esac
+    refuse "the gate of this command holds something that runbook did not write (in $1)"
 }
 
 # record_text: the beginning of the record, in $record. Ours are tiny; whatever else lies there must not fill the memory.
@@ -401,6 +419,8 @@ forget() {
     names=
     for operation in "$@"; do
         attempt=1
+        # Inside a change they are not counted from 1.
+        [ -e "$operation.1.gate" ] || names="$names $operation.*"
         while [ -e "$operation.$attempt.gate" ]; do
             name=$operation.$attempt
             names="$names $name.gate $name.stdout $name.stderr $name.jobs"
