@@ -238,7 +238,7 @@ follow() {
         round=$((round + 1))
         # A sign of life now and then ends this loop with SIGPIPE when nobody listens any more.
         [ $((round % 20)) != 0 ] || printf 'b 0\n' >&6
-        if [ "$round" -lt 10 ]; then pause=0.03; elif [ "$round" -lt 30 ]; then pause=0.1; else pause=0.3; fi
+        if [ "$round" -lt 30 ]; then pause=0.03; elif [ "$round" -lt 100 ]; then pause=0.1; else pause=0.3; fi
         pause "$pause"
     done
 }

@@ -23,6 +23,8 @@ tell() {
     eval "$command"
     start_job "$@" 3<"$input" 4>>"$marker.stdout" 5>>"$marker.stderr"
     await_job
+    # What is written from now on must not be interrupted: busybox would write it twice, or elsewhere.
+    trap '' USR1 USR2
     notice="job=$job status $status $timed."
     if [ "$status" -gt 128 ]; then
         # Not `$(jobs)`: a subshell has no jobs.
@@ -34,7 +36,6 @@ tell() {
     echo "$how" >>"$gate_file"
     tidy_job
     if [ -n "$teller" ]; then
-        wake
         keep_safe
         wait "$teller"
         exit
@@ -48,12 +49,12 @@ tell() {
 hand_over() {
     # Not of one whose end is known: a shell forgets such a job when it begins another.
     [ -z "$teller" ] && kill -0 "$job" 2>/dev/null || return 0
+    # Nobody wakes the other one, see above: it looks often enough.
+    trap '' USR1
     (
         trap - HUP INT QUIT PIPE USR2
-        trap 'slow=1' USR1
         follow "$output_limit"
     ) </dev/null >/dev/null 2>&1 3<&- &
     teller=$!
-    follower=$teller follower_born=$(birth "$teller")
     exec 6>&- 7>&- >/dev/null 2>&1
 }
