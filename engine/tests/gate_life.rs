@@ -235,9 +235,9 @@ fn how_a_command_ended_that_nobody_follows_any_more_is_put_on_the_disk() {
     }
 }
 
-/// The watchdog tells after 50 milliseconds that a command takes longer: here that comes at any point of its end.
-#[test]
-fn the_status_of_a_command_that_ends_when_it_is_handed_over_is_its_own() {
+/// The watchdog tells after 50 milliseconds that a command takes longer: here that comes at any point of its end. A
+/// long input is given to a shell of its own, and a wrapper beside it.
+fn ends_at_any_moment(input: usize) {
     for place in places() {
         let connection = place.connect();
         for round in 0..30u32 {
@@ -249,10 +249,11 @@ fn the_status_of_a_command_that_ends_when_it_is_handed_over_is_its_own() {
                 format!("exit {code}")
             };
             let text = format!("echo out; sleep {}; {end}", pause.as_secs_f64());
-            let one = launch(&format!("moment{round}"), &text);
+            let mut one = launch(&format!("moment{round}"), &text);
+            one.command.stdin = Some(vec![b'x'; input]);
             let ended = connection.launch(&one, &SilentSink, &Cancel::default());
             let Ok(Completion::Ended(output)) = ended else {
-                panic!("{}: {ended:?}", place.shell)
+                panic!("{} {round}: {ended:?}", place.shell)
             };
             let expected = match signal {
                 true => Exit::Signal(9),
@@ -262,6 +263,16 @@ fn the_status_of_a_command_that_ends_when_it_is_handed_over_is_its_own() {
             assert_eq!(output.stdout.bytes, b"out\n", "{} {round}", place.shell);
         }
     }
+}
+
+#[test]
+fn the_status_of_a_command_that_ends_when_it_is_handed_over_is_its_own() {
+    ends_at_any_moment(0);
+}
+
+#[test]
+fn the_status_of_a_command_that_ends_when_its_wrapper_is_followed_is_its_own() {
+    ends_at_any_moment(40 << 10);
 }
 
 #[test]

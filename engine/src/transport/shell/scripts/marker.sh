@@ -107,8 +107,8 @@ record_text() {
     done
 }
 
-# read_record [WORD]: its facts in $gate_* and $job, how the command ended in $how, in $safe whether that is on the disk.
-# Where it holds something that no engine writes, that is the answer, by `unknown` or WORD.
+# read_record: its facts in $gate_* and $job, how the command ended in $how, in $safe whether that is on the disk. Where it
+# holds something that no engine writes, that is the answer.
 read_record() {
     gate_kind= gate_boot= gate_epoch= gate_pid= gate_born= gate_token= gate_unit= job= how= safe= odd=
     record_text
@@ -141,9 +141,9 @@ RECORD
     case $gate_epoch$gate_pid$gate_born$job in *[!0-9]*) odd=yes ;; esac
     case $gate_token in *[!0-9a-f]*) odd=yes ;; esac
     [ -n "$record" ] ||
-        "${1:-unknown}" "it had started, and all that its record said of it is lost, as by a power failure (in $marker.gate)"
+        unknown "it may have started: all that its record said of it is lost, as by a power failure (in $marker.gate)"
     [ -n "$gate_kind" ] && [ -z "$odd" ] ||
-        "${1:-unknown}" "the gate of this command holds something that runbook did not write (in $marker.gate)"
+        unknown "the gate of this command holds something that runbook did not write (in $marker.gate)"
 }
 
 # running: is the wrapper that holds the gate alive?
@@ -238,16 +238,14 @@ follow() {
         round=$((round + 1))
         # A sign of life now and then ends this loop with SIGPIPE when nobody listens any more.
         [ $((round % 20)) != 0 ] || printf 'b 0\n' >&6
-        if [ "$round" -lt 30 ]; then pause=0.03; elif [ "$round" -lt 100 ]; then pause=0.1; else pause=0.3; fi
+        if [ "$round" -lt 5 ]; then pause=0.01; elif [ "$round" -lt 30 ]; then pause=0.03; elif [ "$round" -lt 100 ]; then pause=0.1; else pause=0.3; fi
         pause "$pause"
     done
 }
 
-# pause SECONDS: or until the wrapper wakes us.
+# pause SECONDS
 pause() {
-    slow=
-    sleep "$1" 2>/dev/null &
-    wait "$!" || [ -n "$slow" ] || sleep 1
+    sleep "$1" 2>/dev/null || sleep 1
 }
 
 # revoke WORD: takes the gate; fails if somebody else has. Where that cannot be written, that is the answer, by WORD:
@@ -273,14 +271,15 @@ launch() {
     [ "$7" != follow ] || ! tells || tell "$4" "$5" "$8"
     follower= follower_born=
     if [ "$7" = follow ]; then follower=$self follower_born=$born; fi
-    slow=
+    slow= started= out=0 err=0
     trap 'slow=1' USR1
-    started= out=0 err=0
     if ! start_unit "$marker" "$nonce" "$3" "$4" "$5"; then
         start_wrapper "$marker" "$nonce" "$3" "$4" "$5"
         started=$!
         if [ -n "$follower_born" ]; then await_end "$8"; fi
     fi
+    # What is written from now on must not be interrupted: busybox would write it twice, or elsewhere.
+    trap '' USR1
     await_gate
     [ "$7" != detach ] || end started
     follow "$8"
@@ -316,6 +315,8 @@ start_wrapper() {
 await_end() {
     while kill -0 "$started" 2>/dev/null; do
         wait "$started"
+        # See launch. Whatever else would wake us is seen by looking.
+        trap '' USR1
         if [ -s "$marker.gate" ]; then
             read_record
             [ "$gate_token" = "$nonce" ] || return 0
