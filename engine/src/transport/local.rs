@@ -92,10 +92,10 @@ impl LocalLink {
         receiver: &mut dyn Receiver,
         cancel: &Cancel,
     ) -> Result<LinkEnd, TransportError> {
-        let (words, deadline) = (conversation.words, conversation.deadline);
+        let words = conversation.words;
         if let Some(mut shell) = self.kept.take(words).await {
             let line = conversation.line;
-            return match shell.converse(line, deadline, receiver, cancel).await {
+            return match shell.converse(line, conversation, receiver, cancel).await {
                 Pumped::Heard => {
                     self.kept.put(shell);
                     Ok(LinkEnd::Heard)
@@ -107,7 +107,7 @@ impl LocalLink {
         let (child, streams) = self.spawn(words)?;
         let mut shell = KeptShell::new(words, streams, child);
         let lines = [conversation.greeting, conversation.line].concat();
-        match shell.converse(&lines, deadline, receiver, cancel).await {
+        match shell.converse(&lines, conversation, receiver, cancel).await {
             Pumped::Heard => {
                 self.kept.put(shell);
                 Ok(LinkEnd::Heard)

@@ -245,7 +245,7 @@ impl SshCore {
         receiver: &mut dyn Receiver,
         cancel: &Cancel,
     ) -> Result<LinkEnd, TransportError> {
-        let (words, deadline) = (conversation.words, conversation.deadline);
+        let words = conversation.words;
         let beginning = async {
             self.ahead.settled().await;
             let slot = self.slot().await;
@@ -262,7 +262,7 @@ impl SshCore {
         };
         let lines = [greeting, conversation.line].concat();
         let fresh = shell.is_fresh();
-        match shell.converse(&lines, deadline, receiver, cancel).await {
+        match shell.converse(&lines, conversation, receiver, cancel).await {
             Pumped::Heard => {
                 self.kept.put(shell);
                 Ok(LinkEnd::Heard)

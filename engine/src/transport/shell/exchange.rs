@@ -13,9 +13,16 @@ use crate::transport::Stream;
 /// input, is left to the call. Nothing runs if the line does not come to its end: the connection was lost before.
 pub(super) const ONCE: &str = r#"unset n l;n=$(printf "\nx");n=${n%x};IFS= read -r l&&eval "$l""#;
 
-/// A shell for many exchanges, each a line. `TMOUT` would end it while it waits. `settle_last` (marker.sh) puts the last
-/// command's end on the disk.
-pub(super) const SERVE: &str = r#"unset n l TMOUT last;n=$(printf "\nx");n=${n%x};while IFS= read -r l;do eval "$l";done;[ -z "$last" ]||settle_last"#;
+/// A shell for many exchanges, each a line of its script, which comes by standard input too: dash and busybox read that
+/// in blocks, where `read` takes a byte at a time.
+pub(super) const SERVE: &[&str] = &["sh"];
+
+/// What [`SERVE`] has to know at first. At the end, `settled` (frame.sh) waits for a launch that goes on beside it, and
+/// `settle_last` (marker.sh) puts the last command's end on the disk.
+pub(super) const BEGINNING: &str = r#"unset n last aside;n=$(printf "\nx");n=${n%x};trap '[ -z "$aside" ]||settled;[ -z "$last" ]||settle_last' EXIT;"#;
+
+/// The line that tells a launch which goes on beside the shell that it takes long (`knock` in frame.sh).
+pub(super) const KNOCK: &[u8] = b"knock\n";
 
 /// The longest input that goes into the line of an exchange, in bytes; a shell reads lines byte by byte.
 const LONGEST_INLINE: usize = 32 << 10;
@@ -34,6 +41,8 @@ pub(super) struct Call<'a> {
     pub input: &'a [&'a [u8]],
     /// Words that a shell which stays keeps in mind after it (`ended` in frame.sh).
     pub kept: &'a [&'a str],
+    /// Whether a shell that stays listens to it, and to [`KNOCK`], while it goes on.
+    pub aside: bool,
 }
 
 /// A text holds a NUL byte, which no shell word can.
@@ -59,8 +68,13 @@ impl Call<'_> {
         if length > LONGEST_INLINE {
             return Ok(None);
         }
-        // A subshell, so that nothing of it stays.
-        let mut line = "(inline=yes".to_owned();
+        // A subshell, so that nothing of it stays. Whoever knocks before it listens must not end it.
+        // The braces: nothing runs if the line does not come to its end, because the connection was lost before.
+        let mut line = r#"{ [ -z "$aside" ]||settled; "#.to_owned();
+        if self.aside {
+            line.push_str("trap '' USR1; ");
+        }
+        line.push_str("(inline=yes");
         for (place, part) in self.input.iter().enumerate() {
             let Some(word) = std::str::from_utf8(part).ok().and_then(line_word) else {
                 return Ok(None);
@@ -69,15 +83,16 @@ impl Call<'_> {
         }
         line.push_str("; ");
         self.write(&mut line, nonce)?;
-        line.push_str(&format!(
-            ") </dev/null; ended \"$?\" {nonce} {}",
-            self.function
-        ));
+        line.push_str(&if self.aside {
+            format!(") </dev/null & aside {nonce}")
+        } else {
+            format!(") </dev/null; ended \"$?\" {nonce} {}", self.function)
+        });
         for word in self.kept {
             line.push(' ');
             line.push_str(&line_word(word).ok_or(HasNul)?);
         }
-        line.push('\n');
+        line.push_str("; }\n");
         Ok(Some(line))
     }
 
@@ -109,6 +124,8 @@ pub(super) trait Body: Send {
 pub(super) struct Decoder<'a> {
     stdout: Framed,
     stderr: Framed,
+    /// Whether there is a frame on standard error as well.
+    both: bool,
     body: &'a mut dyn Body,
 }
 
@@ -117,8 +134,14 @@ impl<'a> Decoder<'a> {
         Self {
             stdout: Framed::new(nonce),
             stderr: Framed::new(nonce),
+            both: true,
             body,
         }
+    }
+
+    /// Where the answer will come from: a shell that serves many exchanges says nothing of ours on standard error.
+    pub(super) fn expect(&mut self, served: bool) {
+        self.both = !served;
     }
 
     /// Whether the script has begun at all.
@@ -150,11 +173,16 @@ impl Receiver for Decoder<'_> {
         };
         let body = &mut *self.body;
         framed.push(bytes, &mut |piece| body.body(stream, piece));
-        if self.stdout.state == Place::After && self.stderr.state == Place::After {
+        let stderr_ends = !self.both || self.stderr.state == Place::After;
+        if self.stdout.state == Place::After && stderr_ends {
             Heard::Everything
         } else {
             Heard::More
         }
+    }
+
+    fn is_kept_waiting(&self) -> bool {
+        self.stdout.state == Place::Inside && !self.stdout.spoke
     }
 }
 
@@ -173,6 +201,8 @@ struct Framed {
     closing: Vec<u8>,
     held: Vec<u8>,
     noise: Vec<u8>,
+    /// Whether anything of the body has come.
+    spoke: bool,
 }
 
 /// How much of what precedes the frame is kept for messages, in bytes.
@@ -190,6 +220,7 @@ impl Framed {
             closing: format!("\n{nonce} }} ").into_bytes(),
             held: Vec::new(),
             noise: Vec::new(),
+            spoke: false,
         }
     }
 
@@ -223,6 +254,7 @@ impl Framed {
                     // What could be the beginning of the closing frame waits; the rest is body, and shown at once.
                     let safe = self.held.len() - overlap(&self.held, &self.closing);
                     if safe > 0 {
+                        self.spoke = true;
                         body(&self.held[..safe]);
                         self.held.drain(..safe);
                     }
@@ -264,6 +296,8 @@ fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -321,6 +355,45 @@ mod tests {
             prop_assert_eq!(decoder.words(), Some("exit 3".to_owned()));
             prop_assert_eq!(kept.0, body);
             prop_assert_eq!(kept.1, b"said");
+        }
+    }
+
+    #[test]
+    fn a_line_that_does_not_come_to_its_end_does_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = directory.path().join("made");
+        for aside in [false, true] {
+            let call = Call {
+                function: "touch",
+                arguments: &[made.to_str().unwrap()],
+                variables: &[("text", "it's\nthis")],
+                tools: &[],
+                input: &[],
+                kept: &["", "name"],
+                aside,
+            };
+            let line = call.for_served("word").unwrap().unwrap();
+            let run = |length: usize| {
+                let mut shell = std::process::Command::new("sh")
+                    .stdin(std::process::Stdio::piped())
+                    .stdout(std::process::Stdio::null())
+                    .stderr(std::process::Stdio::null())
+                    .spawn()
+                    .unwrap();
+                let known = "begin() { :; }; ended() { :; }; aside() { wait; }; aside=\n";
+                let mut stdin = shell.stdin.take().unwrap();
+                stdin.write_all(known.as_bytes()).unwrap();
+                stdin.write_all(&line.as_bytes()[..length]).unwrap();
+                drop(stdin);
+                shell.wait().unwrap();
+            };
+            for length in 0..line.len() - 1 {
+                run(length);
+                assert!(!made.exists(), "{}", &line[..length]);
+            }
+            run(line.len());
+            assert!(made.exists(), "{line}");
+            std::fs::remove_file(&made).unwrap();
         }
     }
 

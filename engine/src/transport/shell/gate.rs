@@ -8,8 +8,9 @@
 //! Whoever launches an attempt first takes the gates of those before it that are open, and refuses to go on where a
 //! record of a higher epoch says that another engine has taken over.
 //!
-//! Where it can, the exchange is the wrapper itself (`scripts/tell.sh`): a command costs one `sync` and its watchdog more
-//! than itself.
+//! Where it can, the exchange is the wrapper itself (`scripts/tell.sh`): a command costs one `sync` and `setsid` more
+//! than itself. It runs beside the shell that serves it, which we tell when a moment has passed without an answer, so
+//! that nobody there has to wait for that.
 //!
 //! Where systemd runs the host, the wrapper is a transient unit (`scripts/unit.sh`): root's always, another user's if
 //! that user lingers. Elsewhere it is a process of the session that started it.
@@ -18,8 +19,6 @@
 //! (logind.conf(5), KillUserProcesses). A process that leaves the
 //! command's process group is not reached by a timeout. A target whose markers were deleted cannot tell a
 //! command that ran from one that never did.
-
-use std::time::Duration;
 
 use super::exchange::Body;
 use super::probe::parse_exit;
@@ -32,9 +31,6 @@ use crate::transport::{
 };
 
 const TOOLS_FOR_GATE: &[&str] = &["head", "wc", "tail", "rm", "mkdir", "ls", "sync"];
-
-/// A command that takes longer than this is followed while it runs (`doze` in supervise.sh). Part of its time limit.
-const MOMENT: Duration = Duration::from_millis(50);
 
 /// Markers that are forgotten in one exchange.
 const FORGOTTEN_AT_ONCE: usize = 500;
@@ -77,7 +73,7 @@ impl<L: ShellLink> ShellTarget<L> {
             )));
         }
         let stdin = launch.command.stdin.as_deref().unwrap_or_default();
-        let (exact, whole) = seconds(launch.timeout.map(|timeout| timeout.saturating_sub(MOMENT)));
+        let (exact, whole) = seconds(launch.timeout);
         let (attempt, epoch) = (launch.attempt.to_string(), launch.epoch.to_string());
         let (length, limit) = (stdin.len().to_string(), OUTPUT_LIMIT.to_string());
         let mode = if launch.detach { "detach" } else { "follow" };
@@ -97,7 +93,7 @@ impl<L: ShellLink> ShellTarget<L> {
             )
             .variables(&[("command", &command), ("exports", &exports)])
             .input(&[stdin])
-            .kept(kept)
+            .aside(kept)
             .deadline(launch.detach.then_some(PATIENCE));
         let mut frames = Frames::new((0, 0), sink);
         let words = self.ask(&question, &mut frames, cancel)?;

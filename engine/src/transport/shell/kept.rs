@@ -1,11 +1,12 @@
 //! Shells that stay: a link that can keep one serves many exchanges with it.
 
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::link::{Heard, Pumped, Receiver, listen, patience};
+use super::link::{Conversation, Ears, Heard, Pumped, Receiver, patience};
 use crate::transport::{Cancel, Stream};
 
 /// A running shell and its three streams; `holds` is whatever must live as long as it does.
@@ -46,16 +47,14 @@ where
 
     /// Sends what it must know before the first line.
     pub async fn greet(&mut self, greeting: &[u8]) {
-        // Where the shell is gone, its outputs end, which says more.
-        let _ = self.stdin.write_all(greeting).await;
-        let _ = self.stdin.flush().await;
+        send(&mut self.stdin, greeting).await;
     }
 
-    /// Sends a line and listens to the answer.
+    /// Sends lines and listens to the answer; knocks while it is kept waiting, if it is told how.
     pub async fn converse(
         &mut self,
-        line: &[u8],
-        deadline: Option<Duration>,
+        lines: &[u8],
+        conversation: &Conversation<'_>,
         receiver: &mut dyn Receiver,
         cancel: &Cancel,
     ) -> Pumped {
@@ -63,23 +62,51 @@ where
         if said.repeat(receiver) == Heard::Everything {
             return Pumped::Heard;
         }
+        tokio::select! {
+            pumped = self.talk(lines, conversation.knock, receiver) => pumped,
+            () = cancel.at_once() => Pumped::Interrupted,
+            () = patience(conversation.deadline) => Pumped::TimedOut,
+        }
+    }
+
+    async fn talk(
+        &mut self,
+        lines: &[u8],
+        knock: Option<&[u8]>,
+        receiver: &mut dyn Receiver,
+    ) -> Pumped {
         let Self {
             stdin,
             stdout,
             stderr,
             ..
         } = self;
-        let feed = async {
-            // Where the shell is gone, its outputs end, which says more.
-            let _ = stdin.write_all(line).await;
-            let _ = stdin.flush().await;
-            std::future::pending::<Pumped>().await
-        };
-        tokio::select! {
-            pumped = feed => pumped,
-            pumped = listen(stdout, stderr, receiver) => pumped,
-            () = cancel.at_once() => Pumped::Interrupted,
-            () = patience(deadline) => Pumped::TimedOut,
+        let mut ears = Ears::default();
+        {
+            let mut feed = pin!(send(stdin, lines));
+            loop {
+                tokio::select! {
+                    () = &mut feed => break,
+                    end = ears.hear(stdout, stderr, receiver) => if let Some(pumped) = end {
+                        return pumped;
+                    }
+                }
+            }
+        }
+        let mut knocks = pauses();
+        loop {
+            let pause = match knock {
+                Some(_) if receiver.is_kept_waiting() => knocks.next(),
+                _ => None,
+            };
+            tokio::select! {
+                end = ears.hear(stdout, stderr, receiver) => if let Some(pumped) = end {
+                    return pumped;
+                },
+                () = patience(pause), if pause.is_some() => {
+                    send(stdin, knock.unwrap_or_default()).await;
+                }
+            }
         }
     }
 
@@ -91,6 +118,21 @@ where
         drain(&mut self.stdout, &mut said.stdout).await
             && drain(&mut self.stderr, &mut said.stderr).await
     }
+}
+
+async fn send(stdin: &mut (impl AsyncWrite + Unpin), lines: &[u8]) {
+    // Where the shell is gone, its outputs end, which says more.
+    let _ = stdin.write_all(lines).await;
+    let _ = stdin.flush().await;
+}
+
+/// How long an answer may be silent before each knock. The first is the moment after which a command is followed; one
+/// that comes while the gate is made safe is not heard. They come to an end, so that they never fill a pipe that nobody
+/// reads.
+fn pauses() -> impl Iterator<Item = Duration> {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(5);
+    std::iter::successors(Some(FIRST), |pause| Some((*pause * 3).min(LONGEST))).take(20)
 }
 
 /// What a shell said before anybody asked it: the words of a login shell, of sudo.

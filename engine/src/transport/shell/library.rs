@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::exchange::BEGINNING;
 use super::quote::line_word;
 
 const FRAME: &str = include_str!("scripts/frame.sh");
@@ -19,7 +20,7 @@ const UNIT_END: &str = include_str!("scripts/unit_end.sh");
 
 /// Names that must not be variables of the environment: what we keep in them would be a command's as well.
 const OURS: &str = "unset -v command exports given_1 given_2 inline wrapper unit_end unit_name top top_is_ours me mask \
-                    gate_file input setsid last last_top";
+                    gate_file input setsid last last_top aside boot";
 
 /// Functions as a part of a line.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(super) static PROBES: LazyLock<Library> = LazyLock::new(|| {
 /// What everything else needs. The wrapper's part is kept as a text as well, for a wrapper that is a program.
 pub(super) static ALL: LazyLock<Library> = LazyLock::new(|| {
     Library::of(format!(
-        "{OURS}; wrapper={}; unit_end={}; eval \"$wrapper\"; eval {}; me=$(id -u) mask=$(umask) setsid=$(command -v setsid); ",
+        "{OURS}; wrapper={}; unit_end={}; eval \"$wrapper\"; eval {}; me=$(id -u) mask=$(umask) setsid=$(command -v setsid); this_boot; ",
         quoted(&[FUNCTIONS, SUPERVISE, GATE]),
         quoted(&[UNIT_END]),
         quoted(&[FRAME, TOOLS, LOOK, REPLACE, UNIT, MARKER, TELL])
@@ -50,7 +51,7 @@ pub(super) static ALL: LazyLock<Library> = LazyLock::new(|| {
 
 impl Library {
     fn of(line: String) -> Self {
-        let greeting = format!("{line}:\n").into_bytes();
+        let greeting = format!("{BEGINNING} {line}:\n").into_bytes();
         Self { line, greeting }
     }
 }

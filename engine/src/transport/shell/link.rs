@@ -22,6 +22,11 @@ pub enum Heard {
 pub trait Receiver: Send {
     /// A piece of output, as it was read.
     fn receive(&mut self, stream: Stream, bytes: &[u8]) -> Heard;
+
+    /// Whether the answer has begun and nothing of it has come since.
+    fn is_kept_waiting(&self) -> bool {
+        false
+    }
 }
 
 /// How an exchange ended as far as the link can see.
@@ -54,6 +59,9 @@ pub struct Conversation<'a> {
     pub greeting: &'a [u8],
     /// The line of this exchange, with its line feed.
     pub line: &'a [u8],
+    /// A line that the shell is sent now and then while the receiver is kept waiting
+    /// ([`Receiver::is_kept_waiting`]).
+    pub knock: Option<&'a [u8]>,
     /// The answer must be complete within this time; none waits for ever.
     pub deadline: Option<Duration>,
 }
@@ -146,32 +154,67 @@ pub(super) async fn patience(deadline: Option<Duration>) {
 }
 
 /// Hands what comes to the receiver until it has heard everything or both outputs end.
-pub(super) async fn listen(
+async fn listen(
     mut stdout: impl AsyncRead + Unpin,
     mut stderr: impl AsyncRead + Unpin,
     receiver: &mut dyn Receiver,
 ) -> Pumped {
-    let mut out = vec![0; 64 << 10];
-    let mut err = vec![0; 16 << 10];
-    let (mut out_open, mut err_open) = (true, true);
-    while out_open || err_open {
+    let mut ears = Ears::default();
+    loop {
+        if let Some(pumped) = ears.hear(&mut stdout, &mut stderr, receiver).await {
+            return pumped;
+        }
+    }
+}
+
+/// Reads two outputs at once.
+pub(super) struct Ears {
+    out: Vec<u8>,
+    err: Vec<u8>,
+    out_open: bool,
+    err_open: bool,
+}
+
+impl Default for Ears {
+    fn default() -> Self {
+        Self {
+            out: vec![0; 64 << 10],
+            err: vec![0; 16 << 10],
+            out_open: true,
+            err_open: true,
+        }
+    }
+}
+
+impl Ears {
+    /// Hands the next piece to the receiver; says how it ended if that was the last. Loses nothing if it is dropped
+    /// while it waits.
+    pub async fn hear(
+        &mut self,
+        stdout: &mut (impl AsyncRead + Unpin),
+        stderr: &mut (impl AsyncRead + Unpin),
+        receiver: &mut dyn Receiver,
+    ) -> Option<Pumped> {
+        if !self.out_open && !self.err_open {
+            return Some(Pumped::Closed);
+        }
         let (stream, read) = tokio::select! {
-            read = stdout.read(&mut out), if out_open => (Stream::Stdout, read),
-            read = stderr.read(&mut err), if err_open => (Stream::Stderr, read),
+            read = stdout.read(&mut self.out), if self.out_open => (Stream::Stdout, read),
+            read = stderr.read(&mut self.err), if self.err_open => (Stream::Stderr, read),
         };
         let (buffer, open) = match stream {
-            Stream::Stdout => (&out, &mut out_open),
-            Stream::Stderr => (&err, &mut err_open),
+            Stream::Stdout => (&self.out, &mut self.out_open),
+            Stream::Stderr => (&self.err, &mut self.err_open),
         };
         match read {
             Ok(0) => *open = false,
             Ok(length) => {
                 if receiver.receive(stream, &buffer[..length]) == Heard::Everything {
-                    return Pumped::Heard;
+                    return Some(Pumped::Heard);
                 }
             }
-            Err(error) => return Pumped::Failed(error),
+            Err(error) => return Some(Pumped::Failed(error)),
         }
+        None
     }
-    Pumped::Closed
 }

@@ -28,7 +28,7 @@ use crate::transport::{
     Program, Stream, TransportError,
 };
 
-use exchange::{Body, Call, Decoder, ONCE, SERVE};
+use exchange::{Body, Call, Decoder, KNOCK, ONCE, SERVE};
 use library::Library;
 pub use link::ShellLink;
 use link::{Conversation, Exchange, LinkEnd};
@@ -122,6 +122,7 @@ impl<L: ShellLink> ShellTarget<L> {
             tools: &tools,
             input: &question.input,
             kept: &question.kept,
+            aside: question.aside,
         };
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         let mut decoder = Decoder::new(&nonce, body);
@@ -165,27 +166,30 @@ impl<L: ShellLink> ShellTarget<L> {
                 words: &self.shell(SERVE),
                 greeting: &question.library.greeting,
                 line: line.as_bytes(),
+                knock: question.aside.then_some(KNOCK),
                 deadline: question.deadline,
             };
+            decoder.expect(true);
             if let Some(end) = self.link.converse(&conversation, decoder, cancel) {
                 return end;
             }
         }
+        decoder.expect(false);
         let exchange = Exchange {
-            words: &self.shell(ONCE),
+            words: &self.shell(&["sh", "-c", ONCE]),
             input: &call.for_once(question.library, nonce).map_err(has_nul)?,
             deadline: question.deadline,
         };
         self.link.exchange(&exchange, decoder, cancel)
     }
 
-    /// The words that start a shell with this script, as whoever the target is reached as.
-    fn shell<'a>(&'a self, script: &'a str) -> Vec<&'a str> {
+    /// The words that start this shell as whoever the target is reached as.
+    fn shell<'a>(&'a self, shell: &[&'a str]) -> Vec<&'a str> {
         let mut words = match &self.become_user {
             Some(user) => vec!["sudo", "-n", "-H", "-u", user, "--"],
             None => Vec::new(),
         };
-        words.extend(["sh", "-c", script]);
+        words.extend(shell);
         words
     }
 
@@ -257,6 +261,7 @@ struct Question<'a> {
     arguments: Vec<&'a str>,
     input: Vec<&'a [u8]>,
     kept: Vec<&'a str>,
+    aside: bool,
     deadline: Option<Duration>,
 }
 
@@ -272,6 +277,7 @@ impl<'a> Question<'a> {
             arguments: arguments.to_vec(),
             input: Vec::new(),
             kept: Vec::new(),
+            aside: false,
             deadline: Some(PATIENCE),
         }
     }
@@ -300,8 +306,10 @@ impl<'a> Question<'a> {
         self
     }
 
-    fn kept(mut self, words: &[&'a str]) -> Self {
-        self.kept = words.to_vec();
+    /// It may take long: a shell that stays goes on beside it, and keeps these words in mind after it.
+    fn aside(mut self, kept: &[&'a str]) -> Self {
+        self.aside = true;
+        self.kept = kept.to_vec();
         self
     }
 

@@ -3,7 +3,8 @@
 # sync_paths PATH…: on the disk when it returns. A `sync` that takes no paths syncs everything; one that fails because
 # the paths have been removed meanwhile need not.
 sync_paths() {
-    sync "$@" 2>/dev/null || [ ! -e "$1" ] || sync
+    # Else it would read the files of a language, which are more than itself.
+    LC_ALL=C sync "$@" 2>/dev/null || [ ! -e "$1" ] || sync
 }
 
 # how_it_ended NOTICE: turns what `supervise` printed into `exit N`, `signal N` or `timeout`, in $how; `lost` where it makes
@@ -25,36 +26,53 @@ how_it_ended() {
     fi
 }
 
-# birth PID: when the process started, in ticks since boot; nothing if it is gone.
+# stat_of PID: its line of /proc in $stat_line, and in $stat_fields what follows its name there, which may hold anything.
+# Starts no process. A long match takes a shell longer than reading the line.
+stat_of() {
+    stat_line= stat_fields=
+    IFS= read -r stat_line 2>/dev/null <"/proc/$1/stat" || return 1
+    stat_fields=${stat_line#*(}
+    stat_fields=${stat_fields#*) }
+    case $stat_fields in *')'*) stat_fields=${stat_line##*) } ;; esac
+}
+
+# born_when PID: when the process started, in ticks since boot, in $born_then; nothing if it is gone.
+born_when() {
+    born_then=
+    stat_of "$1" || return 0
+    set -f
+    set -- $stat_fields
+    set +f
+    case $1 in Z | X) ;; *) shift 19; born_then=$1 ;; esac
+}
+
+# birth PID: the same, printed.
 birth() {
-    if IFS= read -r stat_line 2>/dev/null <"/proc/$1/stat"; then
-        set -f
-        set -- ${stat_line##*) }
-        set +f
-        case $1 in Z | X) ;; *) shift 19; echo "$1" ;; esac
-    fi
+    born_when "$1"
+    echo "$born_then"
 }
 
 # alive PID BORN: is this process, born then, still there?
 alive() {
-    IFS= read -r stat_line 2>/dev/null <"/proc/$1/stat" || return 1
-    born_then=$2
-    set -f
-    set -- ${stat_line##*) }
-    set +f
-    case $1 in Z | X) return 1 ;; esac
-    shift 19
-    [ "$1" = "$born_then" ]
+    born_when "$1"
+    [ -n "$born_then" ] && [ "$born_then" = "$2" ]
+}
+
+# wake: tells whoever follows to look: the process $follower, which must be the one that was born then.
+wake() {
+    if [ -n "$follower_born" ] && alive "$follower" "$follower_born"; then
+        kill -USR1 "$follower" 2>/dev/null
+    fi
 }
 
 # own: this very process, which may be a subshell, where `$$` is another: its number in $self, when it started in
 # $born (empty without /proc), its terminal in $terminal (0: none). Starts no process where there is a /proc.
 own() {
     self= born= terminal=
-    if IFS= read -r stat_line 2>/dev/null </proc/self/stat; then
+    if stat_of self; then
         self=${stat_line%% *}
         set -f
-        set -- ${stat_line##*) }
+        set -- $stat_fields
         set +f
         terminal=$5
         shift 19
@@ -66,6 +84,5 @@ own() {
 
 # this_boot: names this boot of the host in $boot.
 this_boot() {
-    boot=
-    read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id || :
+    [ -n "$boot" ] || read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id || :
 }

@@ -222,6 +222,8 @@ finish_known() {
 
 # follow LIMIT: sends output while it comes, until the command has ended.
 follow() {
+    # Nobody needs to knock any more.
+    printf 'b 0\n' >&6
     round=0
     while :; do
         read_record
@@ -276,7 +278,10 @@ launch() {
     if ! start_unit "$marker" "$nonce" "$3" "$4" "$5"; then
         start_wrapper "$marker" "$nonce" "$3" "$4" "$5"
         started=$!
-        if [ -n "$follower_born" ]; then await_end "$8"; fi
+        if [ -n "$follower_born" ]; then
+            [ -n "$inline" ] || alarm
+            await_end "$8"
+        fi
     fi
     # What is written from now on must not be interrupted: busybox would write it twice, or elsewhere.
     trap '' USR1
@@ -310,8 +315,13 @@ start_wrapper() {
     fi
 }
 
-# await_end LIMIT: if the command ends within a moment, that is the answer. The wrapper wakes us at its end, and when
-# it takes longer, or ends itself.
+# alarm: wakes us when a moment has passed, as `knock` does in a shell that serves many exchanges.
+alarm() {
+    (pause 0.05; wake) </dev/null >/dev/null 2>&1 3<&- 6>&- 7>&- &
+}
+
+# await_end LIMIT: if the command ends within a moment, that is the answer. The wrapper wakes us at its end, and somebody
+# when it takes longer.
 await_end() {
     while kill -0 "$started" 2>/dev/null; do
         wait "$started"

@@ -3,8 +3,7 @@
 # Seconds; LIMIT may have a fraction, WHOLE is its ceiling; both empty: no limit; GRACE: between TERM and KILL.
 # File descriptors 3, 4, 5 are the command's standard input, output and error. Variables: `exports` holds its
 # `export` lines; `mask` its umask; `gate_file` is the record where its process is noted while it is there; `sweep`:
-# what it leaves behind in its process group is killed; `follower` and `follower_born`: a process that wants to be woken
-# with USR1 if the command takes longer than a moment. All but `exports` may be empty.
+# what it leaves behind in its process group is killed. All but `exports` may be empty.
 # A shell's `wait` cannot tell `exit 137` from a KILL. What dash and busybox print for `jobs`, and what bash prints
 # by itself when it controls jobs, can.
 supervise() {
@@ -36,14 +35,14 @@ start_job() {
     timed= woken= watch=
     trap 'timed=timeout woken=1; kill -15 "-$job" 2>/dev/null' USR2
     (
-        trap - USR2
+        trap - USR1 USR2
         [ -z "$mask" ] || umask "$mask"
         eval "$exports"
         apart "$@" <&3 >&4 2>&5 3<&- 4>&- 5>&- 6>&- 7>&-
     ) &
     job=$!
     [ -z "$gate_file" ] || echo "job $job" >>"$gate_file"
-    if [ -n "$limit$follower" ]; then
+    if [ -n "$limit" ]; then
         (watch) </dev/null >/dev/null 2>&1 3<&- 4>&- 5>&- 6>&- 7>&- &
         watch=$!
     fi
@@ -57,6 +56,8 @@ await_job() {
         status=$?
         [ -n "$woken" ] && [ "$status" -gt 128 ] || break
     done
+    # What is written from now on must not be interrupted: busybox would write it twice, or elsewhere.
+    trap '' USR1 USR2
     # From now on its number may be another process's.
     [ -z "$gate_file" ] || echo job >>"$gate_file"
 }
@@ -84,23 +85,13 @@ doze() {
     sleeper=
 }
 
-# watch: tells the follower that it takes longer, then ends the command when its time is up. TERM ends it.
+# watch: ends the command when its time is up. TERM ends it.
 watch() {
     sleeper=
     trap '[ -z "$sleeper" ] || kill -9 "$sleeper"; exit' TERM
     trap - USR1 USR2
-    doze 0.05 1
-    wake
-    [ -n "$limit" ] || exit
     doze "$limit" "$whole"
     kill -USR2 "$self" || exit
     doze "$grace" "$grace"
     kill -9 "-$job"
-}
-
-# wake: tells the follower to look; it must be the very process that asked for it.
-wake() {
-    if [ -n "$follower_born" ] && alive "$follower" "$follower_born"; then
-        kill -USR1 "$follower" 2>/dev/null
-    fi
 }

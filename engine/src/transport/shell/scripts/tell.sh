@@ -17,14 +17,12 @@ tell() {
         unknown "nothing can be written into ${marker%/*} (is the disk full?), so it cannot be settled whether the command ran"
     fi
     gate_pid=$self gate_born=$born gate_boot=$boot gate_unit=
-    out=0 err=0 job= follower=$self follower_born=$born
-    # In the trap itself: between a look at what it has noted and `wait` there is always a moment.
-    trap 'woken=1; hand_over' USR1
+    out=0 err=0 job=
     eval "$command"
     start_job "$@" 3<"$input" 4>>"$marker.stdout" 5>>"$marker.stderr"
+    # In the trap itself: between a look at what it has noted and `wait` there is always a moment.
+    trap 'woken=1; hand_over' USR1
     await_job
-    # What is written from now on must not be interrupted: busybox would write it twice, or elsewhere.
-    trap '' USR1 USR2
     notice="job=$job status $status $timed."
     if [ "$status" -gt 128 ]; then
         # Not `$(jobs)`: a subshell has no jobs.

@@ -1,0 +1,181 @@
+//! A launch goes on beside the shell that serves it, and is told there when its answer is waited for.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use runbook::transport::{
+    Actor, Cancel, Completion, InFlight, Launch, OutputSink, SilentSink, Stream, TransportError,
+};
+use support::launches::{alive, inquire, launch, run, wait_for};
+use support::markers::{field, record};
+use support::shells::{Place, places};
+
+/// Nobody may wait longer for what will never come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Makes the `sync` of a gate, which is that of its directory, do this before its work.
+fn before_the_gate_is_safe(place: &Place, what: &str) {
+    let shim = place.file("tools/sync");
+    let text = format!("#!/bin/sh\ncase $1 in */ops) {what} ;; esac\nexec /bin/sync \"$@\"\n");
+    std::fs::write(&shim, text).unwrap();
+    std::fs::set_permissions(&shim, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// Launches it; what came of that, in time.
+fn start_in_time(place: &Place, launch: &Launch) -> Result<Completion, TransportError> {
+    let (sender, receiver) = mpsc::channel();
+    let (connection, launch) = (place.connect(), launch.clone());
+    std::thread::spawn(move || {
+        let result = connection.launch(&launch, &SilentSink, &Cancel::default());
+        let _ = sender.send(result);
+    });
+    receiver
+        .recv_timeout(PATIENCE)
+        .expect("nobody noticed that no answer will come")
+}
+
+#[test]
+fn a_launch_that_is_killed_in_its_gate_is_noticed() {
+    // Busybox takes its own applets, whatever the PATH.
+    for place in places().iter().filter(|place| place.shell != "busybox") {
+        before_the_gate_is_safe(place, "kill -9 $PPID");
+        let counter = place.file("counter");
+        let killed = launch("killed", &format!("echo ran >>{}", counter.display()));
+        let result = start_in_time(place, &killed);
+        assert!(
+            matches!(result, Err(TransportError::Lost { .. })),
+            "{}: {result:?}",
+            place.shell
+        );
+        assert!(!counter.exists(), "{}", place.shell);
+        let became = inquire(place, &killed);
+        assert!(
+            matches!(became, InFlight::Unknown(_)),
+            "{}: {became:?}",
+            place.shell
+        );
+    }
+}
+
+#[test]
+fn a_launch_that_is_killed_while_its_command_runs_is_noticed() {
+    for place in places() {
+        let long = launch("killed", "sleep 60");
+        let result = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                wait_for("its job", || !field(&place, &long, "job").is_empty());
+                let wrapper = field(&place, &long, "pid");
+                let kill = std::process::Command::new("kill")
+                    .args(["-9", &wrapper])
+                    .status();
+                assert!(kill.unwrap().success());
+            });
+            start_in_time(&place, &long)
+        });
+        assert!(
+            matches!(result, Err(TransportError::Lost { .. })),
+            "{}: {result:?}",
+            place.shell
+        );
+        let job = field(&place, &long, "job");
+        assert!(alive(&job), "{}", place.shell);
+        let became = inquire(&place, &long);
+        assert!(
+            matches!(&became, InFlight::Unknown(words) if words.contains("may still run")),
+            "{}: {became:?}",
+            place.shell
+        );
+        let _ = std::process::Command::new("kill")
+            .args(["-9", "--", &format!("-{job}")])
+            .status();
+    }
+}
+
+/// Tells what comes.
+struct Told(mpsc::Sender<Vec<u8>>);
+
+impl OutputSink for Told {
+    fn output(&self, _stream: Stream, bytes: &[u8]) {
+        let _ = self.0.send(bytes.to_vec());
+    }
+}
+
+/// The moment to knock passes while the gate is made safe.
+#[test]
+fn a_command_is_followed_though_its_gate_took_long() {
+    for place in places() {
+        if place.shell != "busybox" {
+            before_the_gate_is_safe(&place, "sleep 0.3");
+        }
+        let release = place.file("release");
+        let long = launch(
+            "long",
+            &format!(
+                "echo first; until [ -e {} ]; do sleep 0.02; done; echo last",
+                release.display()
+            ),
+        );
+        let (sender, receiver) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let told = Told(sender);
+            let engine = scope.spawn(|| {
+                let told = told;
+                place.connect().launch(&long, &told, &Cancel::default())
+            });
+            let first = receiver.recv_timeout(PATIENCE);
+            std::fs::write(&release, "").unwrap();
+            let Completion::Ended(output) = engine.join().unwrap().unwrap() else {
+                panic!("{}", place.shell)
+            };
+            let first = first.expect("nothing was shown while it ran");
+            assert!(first.starts_with(b"first"), "{}: {first:?}", place.shell);
+            assert_eq!(output.stdout.text(), "first\nlast\n", "{}", place.shell);
+        });
+    }
+}
+
+/// Neither a knock nor the end of the connection reaches the command.
+#[test]
+fn a_command_has_the_signals_that_it_would_have_anywhere() {
+    for place in places() {
+        let output = run(
+            &place,
+            &launch(
+                "signals",
+                "sleep 0.2; grep -E 'Sig(Ign|Blk)' /proc/$$/status",
+            ),
+        );
+        let text = output.stdout.text();
+        let masks: Vec<u64> = text
+            .lines()
+            .map(|line| u64::from_str_radix(line.rsplit('\t').next().unwrap(), 16).unwrap())
+            .collect();
+        assert_eq!(masks.len(), 2, "{}: {text}", place.shell);
+        // HUP, USR1, USR2, PIPE, TERM, CHLD; INT and QUIT are ignored in whatever a shell starts in the background.
+        let ours = [1, 10, 12, 13, 15, 17].map(|signal| 1 << (signal - 1));
+        let mentioned = masks.iter().fold(0, |all, mask| all | mask) & ours.iter().sum::<u64>();
+        assert_eq!(mentioned, 0, "{}: {text}", place.shell);
+    }
+}
+
+#[test]
+fn the_launches_of_a_connection_end_one_after_the_other() {
+    for place in places() {
+        let connection = place.connect();
+        for nth in 0..20 {
+            let one = launch(&format!("nth-{nth}"), &format!("echo {nth}; exit {nth}"));
+            let completion = connection
+                .launch(&one, &SilentSink, &Cancel::default())
+                .unwrap();
+            let Completion::Ended(output) = completion else {
+                panic!("{}", place.shell)
+            };
+            assert_eq!(output.stdout.text(), format!("{nth}\n"), "{}", place.shell);
+            assert!(record(&place, &one).contains(&format!("exit {nth}\n")));
+        }
+        drop(connection);
+    }
+}
