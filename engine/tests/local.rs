@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use runbook::model::{FileImage, FileState, TargetPath};
 use runbook::transport::{
-    Actor, Cancel, Command, Exit, FileKind, OUTPUT_LIMIT, Observer, Output, Program, TransportError,
+    Actor, Cancel, Command, Exit, FileKind, LocalTarget, OUTPUT_LIMIT, Observer, Output, Program,
+    TransportError,
 };
 use support::shells::{Place, places};
 
@@ -310,6 +311,41 @@ fn stat_tells_what_is_there() {
             FileKind::Directory
         );
         assert_eq!(here.stat(&path(&place, "nothing")).unwrap(), None);
+    }
+}
+
+/// Puts a program of this name before the system's.
+fn instead_of(place: &Place, tool: &str, text: &str) {
+    let shim = place.file("tools").join(tool);
+    std::fs::write(&shim, text).unwrap();
+    std::fs::set_permissions(&shim, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_tool_that_cannot_do_its_work_is_not_a_missing_file() {
+    // Busybox takes its own applets, whatever the PATH.
+    for place in places().iter().filter(|place| place.shell != "busybox") {
+        std::fs::write(place.file("there"), "content\n").unwrap();
+        let refused = |connection: &LocalTarget, path: &TargetPath, tool: &str| {
+            let said = connection.read_file(path);
+            assert!(
+                matches!(&said, Err(TransportError::Refused { why, .. })
+                    if why.contains(&format!("lacks {tool}"))),
+                "{}: {said:?}",
+                place.shell
+            );
+        };
+        // As one whose own libraries are missing.
+        let broken = "#!/bin/sh\necho 'stat: libc.so.6: No such file or directory' >&2\nexit 127\n";
+        instead_of(place, "stat", broken);
+        refused(&place.connect(), &path(place, "there"), "stat");
+        refused(&place.connect(), &path(place, "absent"), "stat");
+        std::fs::remove_file(place.file("tools/stat")).unwrap();
+
+        instead_of(place, "head", "#!/bin/sh\nexit 1\n");
+        refused(&place.connect(), &path(place, "there"), "head");
+        let absent = place.connect().read_file(&path(place, "absent"));
+        assert_eq!(absent.unwrap(), FileState::Absent, "{}", place.shell);
     }
 }
 
