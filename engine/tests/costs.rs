@@ -337,8 +337,6 @@ fn allocations(bench: &Bench, library: &Path, hosts: usize) -> [f64; 2] {
             &format!("./{folder}"),
             "--yes",
         ])
-        // A stored lab is written whole after each command, which is its price and not the engine's.
-        .env("RUNBOOK_LAB_IN_MEMORY", "1")
         .env("LD_PRELOAD", library)
         .env("ALLOCATIONS", &told)
         .output()

@@ -74,8 +74,7 @@ fn command(bench: &Bench, scene: Scene) -> Command {
 fn end_state(bench: &Bench) -> (Json, Json, Json) {
     let lab = bench.lab();
     let counts = lab["counts"]["commands"].clone();
-    let path = bench.state().join("labs").join(format!("{LAB}.json"));
-    let world: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let world = bench.world();
     let files: BTreeMap<&str, Json> = world["hosts"]
         .as_object()
         .unwrap()

@@ -83,8 +83,7 @@ fn without_approval_nothing_restarts_and_exit_is_3() {
 
 /// Every file below /etc of every host: content, mode and owner, byte for byte.
 fn files(bench: &Bench) -> Vec<(String, Json)> {
-    let path = bench.state().join("labs").join(format!("{LAB}.json"));
-    let world: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let world = bench.world();
     let mut found = Vec::new();
     for (host, state) in world["hosts"].as_object().unwrap() {
         for (path, node) in state["machine"]["files"].as_object().unwrap() {

@@ -16,8 +16,8 @@ use crate::model::Value;
 /// Faults to inject, separated by commas (see [`Fault::parse`]); among them one plan by chance (see [`Chance::parse`]).
 const FAULTS: &str = "RUNBOOK_LAB_FAULT";
 
-/// Set for measurements: the lab's state is kept in memory only and ends with the process. Storing it whole after
-/// each exchange, as targets that outlive the engine need it, costs more than the engine where there are many hosts.
+/// Set for measurements: the lab's state is kept in memory only and ends with the process. Storing what each exchange has
+/// changed, as targets that outlive the engine need it, costs as much as the engine.
 const IN_MEMORY: &str = "RUNBOOK_LAB_IN_MEMORY";
 
 /// What a lab is opened for.
@@ -239,32 +239,47 @@ impl Lab {
         let Some(store) = &self.store else {
             return Ok(());
         };
-        let stored = store.version()?;
-        if stored == state.version {
+        if store.is_at(state.version.as_ref())? {
             return Ok(());
         }
         let seen = state.world.now;
         let first = state.version.is_none();
-        state.world = match store.load()? {
-            Some(world) => world,
-            None => self.beginning.clone(),
-        };
-        // What the lab was taught is in its files, not in its state.
-        state.world.behaviour = self.beginning.behaviour.clone();
-        state.version = stored;
-        if stored.is_some() && !first && state.world.now < seen {
+        self.take_over(store, state)?;
+        if state.version.is_some() && !first && state.world.now < seen {
             let behind = seen - state.world.now;
             state.world.advance(behind);
         }
         Ok(())
     }
 
+    /// Makes the world what is stored.
+    fn take_over(&self, store: &Store, state: &mut State) -> Result<(), LabError> {
+        // What was seen to happen here and stored by nobody is not what has happened.
+        if let Some(version) = state.version.take()
+            && !state.world.is_touched()
+        {
+            state.version = store.follow(&mut state.world, &version).unwrap_or(None);
+        }
+        if state.version.is_some() {
+            return Ok(());
+        }
+        state.world = self.beginning.clone();
+        if let Some((world, version)) = store.load()? {
+            state.world = world;
+            state.version = Some(version);
+        }
+        // What the lab was taught is in its files, not in its state.
+        state.world.behaviour = self.beginning.behaviour.clone();
+        Ok(())
+    }
+
     /// Stores the world; where that fails, memory no longer counts.
     fn save(&self, state: &mut State) -> Result<(), LabError> {
         let Some(store) = &self.store else {
+            state.world.forget_changes();
             return Ok(());
         };
-        match store.save(&state.world) {
+        match store.save(&mut state.world, state.version.as_ref()) {
             Ok(version) => {
                 state.version = Some(version);
                 Ok(())

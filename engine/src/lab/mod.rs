@@ -26,7 +26,7 @@ mod handle;
 pub mod network;
 pub mod program;
 pub mod shell;
-mod store;
+pub mod store;
 pub mod systemd;
 mod texts;
 pub mod words;

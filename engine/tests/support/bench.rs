@@ -69,6 +69,14 @@ impl Bench {
         text
     }
 
+    /// Everything that is in the lab.
+    pub fn world(&self) -> Json {
+        let labs = self.state().join("labs");
+        let lab = runbook::lab::Lab::open(LAB, &labs, runbook::lab::LabAccess::ReadOnly).unwrap();
+        lab.glance(|world| (serde_json::to_value(world).unwrap(), false))
+            .unwrap()
+    }
+
     /// The name of the newest run.
     pub fn newest(&self) -> String {
         let mut runs: Vec<String> = std::fs::read_dir(self.state().join("runs"))

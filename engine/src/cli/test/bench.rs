@@ -190,7 +190,7 @@ impl Bench {
         let (mut faults, mut markers) = (false, BTreeMap::new());
         self.work(&mut |world| {
             faults = world.faults.iter().any(|fault| !fault.done);
-            markers = world.counts.markers.clone();
+            markers = BTreeMap::clone(&world.counts.markers);
         })?;
         let told = self.engine(&call, &self.state())?;
         let mut outcome = Json::Null;
@@ -229,7 +229,7 @@ pub fn copy_labs(from: &Path, to: &Path) -> std::io::Result<()> {
         if entry
             .path()
             .extension()
-            .is_some_and(|ending| ending == "json")
+            .is_some_and(|ending| ending == "json" || ending == "log")
         {
             std::fs::copy(entry.path(), labs.join(entry.file_name()))?;
         }

@@ -43,11 +43,7 @@ impl LabConnection {
                 }
             )));
         }
-        let contacts = world
-            .counts
-            .contacts
-            .entry(self.name().to_owned())
-            .or_default();
+        let contacts = world.counts.contacts.slot(self.name());
         *contacts += 1;
         let nth = *contacts;
         happened |= self.deliver(world);

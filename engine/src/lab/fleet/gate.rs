@@ -247,16 +247,9 @@ impl LabConnection {
             }
             host.epoch = launch.epoch;
         }
-        *world
-            .counts
-            .markers
-            .entry(launch.marker.as_str().to_owned())
-            .or_default() += 1;
-        *world
-            .counts
-            .commands
-            .entry(self.target.to_string())
-            .or_default()
+        *world.counts.markers.slot(launch.marker.as_str()) += 1;
+        let commands = world.counts.commands.slot(&self.target.to_string());
+        *commands
             .entry(launch.command.program.display())
             .or_default() += 1;
         Ok(())

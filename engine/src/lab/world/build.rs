@@ -17,9 +17,6 @@ use crate::lab::{Wrong, cluster, systemd};
 /// How long the cluster has been up at the lab's beginning.
 const UPTIME: Millis = 9 * 24 * 3_600_000;
 
-/// The format of a stored world. A state of another format is refused.
-pub const FORMAT: u32 = 2;
-
 impl World {
     /// The world at a lab's beginning.
     pub fn build(definition: &Definition) -> Result<Self, Wrong> {

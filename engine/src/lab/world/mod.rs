@@ -1,7 +1,7 @@
-//! The whole state of a simulated cluster: plain data that is stored as one JSON document.
+//! The whole state of a simulated cluster: plain data that is stored as JSON (`store/`), and what has become of it since (`change.rs`).
 
 mod build;
-pub use build::FORMAT;
+mod change;
 mod counters;
 mod files;
 mod launches;
@@ -9,14 +9,17 @@ mod machine;
 mod outcome;
 mod reboot;
 mod time;
+mod tracked;
 mod traffic;
 
+pub use change::Change;
 pub use counters::Counters;
 pub use files::{Entry, FileError, FileTree, plain};
 pub use launches::{LaunchRecord, LaunchState, Process};
 pub use machine::{Activity, Backend, Host, Kubelet, Machine, Sandbox, Unit, UnitKind, Vtep};
 pub use reboot::{booted, reboot};
 pub use time::{Event, Happening};
+pub use tracked::Tracked;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,8 +37,6 @@ pub type Millis = i64;
 /// Everything that is, in one lab.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct World {
-    /// Format of the stored state.
-    pub format: u32,
     /// The lab's time.
     pub now: Millis,
     /// Until when traffic is in the counters.
@@ -45,19 +46,19 @@ pub struct World {
     /// What is going to happen.
     pub events: Vec<Event>,
     /// Hosts by name.
-    pub hosts: BTreeMap<String, Host>,
+    pub hosts: Tracked<Host>,
     /// What runs in pods, by `namespace/name`.
-    pub sandboxes: BTreeMap<String, Sandbox>,
+    pub sandboxes: Tracked<Sandbox>,
     /// The API's objects by `plural/namespace/name` (see [`crate::lab::cluster::key`]).
-    pub objects: BTreeMap<String, Json>,
+    pub objects: Tracked<Json>,
     /// The controllers' knowledge of workloads, by the key of their object.
-    pub workloads: BTreeMap<String, Workload>,
+    pub workloads: Tracked<Workload>,
     /// Images by reference.
     pub images: BTreeMap<String, ImageDefinition>,
     /// What the Internet sees.
     pub public_endpoint: Option<PublicEndpoint>,
     /// Launched commands by `marker/attempt`.
-    pub launches: BTreeMap<String, LaunchRecord>,
+    pub launches: Tracked<LaunchRecord>,
     /// How often what ran.
     pub counts: Counts,
     /// Faults that are still to come.
@@ -77,11 +78,11 @@ pub struct World {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Starts by marker (all attempts).
-    pub markers: BTreeMap<String, u32>,
+    pub markers: Tracked<u32>,
     /// Starts of launched commands by target, then by command.
-    pub commands: BTreeMap<String, BTreeMap<String, u32>>,
+    pub commands: Tracked<BTreeMap<String, u32>>,
     /// All commands by target, probes too.
-    pub contacts: BTreeMap<String, u32>,
+    pub contacts: Tracked<u32>,
     /// Faults that struck, by kind.
     #[serde(default)]
     pub faults: BTreeMap<String, u32>,
@@ -116,18 +117,17 @@ impl World {
     /// Nothing at all: what stands in for a world that is somewhere else.
     pub fn empty() -> Self {
         Self {
-            format: FORMAT,
             now: 0,
             settled: 0,
             serial: 0,
             events: vec![],
-            hosts: BTreeMap::new(),
-            sandboxes: BTreeMap::new(),
-            objects: BTreeMap::new(),
-            workloads: BTreeMap::new(),
+            hosts: Tracked::default(),
+            sandboxes: Tracked::default(),
+            objects: Tracked::default(),
+            workloads: Tracked::default(),
             images: BTreeMap::new(),
             public_endpoint: None,
-            launches: BTreeMap::new(),
+            launches: Tracked::default(),
             counts: Counts::default(),
             faults: vec![],
             chance: None,

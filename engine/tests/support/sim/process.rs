@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use runbook::journal::{History, Journal, StateDirectory, Stored};
+use runbook::lab::store::Store;
 use runbook::lab::world::World;
 use runbook::model::RunId;
 
@@ -114,7 +115,9 @@ impl State {
                 path.extension()
                     .is_some_and(|extension| extension == "json")
             })?;
-        serde_json::from_slice(&std::fs::read(stored).ok()?).ok()
+        let store = Store::new(stored.parent()?, stored.file_stem()?.to_str()?);
+        let (world, _) = store.load().ok()??;
+        Some(world)
     }
 
     /// The text of a file on a host.
