@@ -221,22 +221,6 @@ fn forgetting_many_markers_is_one_round_trip() {
     );
 }
 
-/// A library that the program is started with, built.
-fn preloaded(bench: &Bench, source: &str) -> PathBuf {
-    let library = bench.path().join("preloaded.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/support")
-        .join(source);
-    let compiled = std::process::Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([library.as_os_str(), source.as_os_str()])
-        .arg("-ldl")
-        .status()
-        .unwrap();
-    assert!(compiled.success());
-    library
-}
-
 /// How often the journal was synced while a runbook with this body ran.
 fn syncs(bench: &Bench, library: &Path, body: &str, more: &[&str], sync_ms: &str) -> usize {
     bench.write(
@@ -264,7 +248,7 @@ fn syncs(bench: &Bench, library: &Path, body: &str, more: &[&str], sync_ms: &str
 #[cfg(target_os = "linux")]
 fn an_operation_costs_two_commits_and_a_reading_none() {
     let bench = Bench::new();
-    let library = preloaded(&bench, "sim/sync_log.c");
+    let library = bench.preloaded("sim/sync_log.c");
     let syncs = |body: &str| {
         syncs(
             &bench,
@@ -290,7 +274,7 @@ fn an_operation_costs_two_commits_and_a_reading_none() {
 #[cfg(target_os = "linux")]
 fn branches_that_run_at_once_share_their_commits() {
     let bench = Bench::new();
-    let library = preloaded(&bench, "sim/sync_log.c");
+    let library = bench.preloaded("sim/sync_log.c");
     let lab = ["--lab", bench::LAB, "--parallel", "8"];
     let body = |parallel: usize| {
         format!(
@@ -354,7 +338,7 @@ fn allocations(bench: &Bench, library: &Path, hosts: usize) -> [f64; 2] {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn twice_as_many_hosts_cost_twice_as_much() {
     let bench = Bench::new();
-    let library = preloaded(&bench, "malloc_count.c");
+    let library = bench.preloaded("malloc_count.c");
     let [none, some, twice] = [1, 200, 400].map(|hosts| allocations(&bench, &library, hosts));
     for (what, of) in [("calls", 0), ("bytes", 1)] {
         let ratio = (twice[of] - none[of]) / (some[of] - none[of]);

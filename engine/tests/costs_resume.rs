@@ -7,27 +7,12 @@ mod support;
 #[path = "support/bench.rs"]
 mod bench;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use bench::{Bench, LAB};
-
-/// The library that counts, built.
-fn counter(bench: &Bench) -> PathBuf {
-    let library = bench.path().join("malloc_count.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/malloc_count.c");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([library.as_os_str(), source.as_os_str()])
-        .status();
-    assert!(compiled.unwrap().success());
-    library
-}
 
 /// How often a resume allocates that replays so many operations and then stops.
 fn allocations(body: &str, operations: usize) -> usize {
     let bench = Bench::new();
-    let library = counter(&bench);
+    let library = bench.preloaded("malloc_count.c");
     bench.write(
         "book.rhai",
         &format!(

@@ -145,9 +145,12 @@ const FLEET: [&str; 4] = ["run", "fleet.rhai", "--lab", "fleet"];
 #[test]
 fn two_hundred_hosts_never_take_more_than_the_screen() {
     let bench = fleet(200);
+    // As on a disk that takes its time: else all of it is done before anything is drawn.
+    let library = bench.preloaded("sim/sync_log.c");
+    let slow = [("LD_PRELOAD", library.to_str().unwrap()), ("SYNC_MS", "60")];
     for (columns, rows) in [(80, 24), (200, 50)] {
         bench.run(&["lab", "reset", "fleet"]);
-        let mut terminal = Terminal::start(&bench, (columns, rows), &[], &FLEET);
+        let mut terminal = Terminal::start(&bench, (columns, rows), &slow, &FLEET);
         let screen = terminal.until("the branches with what is left out", |screen| {
             screen.contains(" of 200: ") && screen.contains(" more: ") && screen.contains("waiting")
         });

@@ -69,6 +69,22 @@ impl Bench {
         text
     }
 
+    /// A library to start the program with, built from this source in `support`.
+    pub fn preloaded(&self, source: &str) -> PathBuf {
+        let library = self.path().join("preloaded.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/support")
+            .join(source);
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .args([library.as_os_str(), source.as_os_str()])
+            .arg("-ldl")
+            .status()
+            .unwrap();
+        assert!(compiled.success());
+        library
+    }
+
     /// Everything that is in the lab.
     pub fn world(&self) -> Json {
         let labs = self.state().join("labs");
