@@ -137,6 +137,68 @@ fn a_command_is_followed_though_its_gate_took_long() {
     }
 }
 
+/// The number of a process's parent.
+fn parent(pid: &str) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields = stat.rsplit(") ").next()?;
+    fields.split(' ').nth(1).map(str::to_owned)
+}
+
+/// The process that answers for this command while it runs.
+fn teller(place: &Place, launch: &Launch) -> Option<String> {
+    let (wrapper, job) = (field(place, launch, "pid"), field(place, launch, "job"));
+    // Bash follows a wrapper of its own, elsewhere the wrapper has a process that tells.
+    if place.shell == "bash" {
+        return parent(&wrapper);
+    }
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let mut names = processes.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.find(|pid| parent(pid).as_ref() == Some(&wrapper) && *pid != job)
+}
+
+#[test]
+fn whoever_follows_a_command_and_is_killed_is_noticed() {
+    for place in places() {
+        let release = place.file("release");
+        let text = format!(
+            "echo first; until [ -e {} ]; do sleep 0.02; done; exit 4",
+            release.display()
+        );
+        // Without a limit, so that there is no watchdog beside the one that tells.
+        let long = Launch {
+            timeout: None,
+            ..launch("long", &text)
+        };
+        let (sender, receiver) = mpsc::channel();
+        let (ended, end) = mpsc::channel();
+        let (connection, running, told) = (place.connect(), long.clone(), Told(sender));
+        std::thread::spawn(move || {
+            let _ = ended.send(connection.launch(&running, &told, &Cancel::default()));
+        });
+        receiver.recv_timeout(PATIENCE).expect("it is followed");
+        let teller = teller(&place, &long).expect("somebody tells");
+        let kill = std::process::Command::new("kill")
+            .args(["-9", &teller])
+            .status();
+        assert!(kill.unwrap().success(), "{}", place.shell);
+        std::fs::write(&release, "").unwrap();
+        let result = end
+            .recv_timeout(PATIENCE)
+            .expect("nobody noticed that no answer will come");
+        assert!(
+            matches!(result, Err(TransportError::Lost { .. })),
+            "{}: {result:?}",
+            place.shell
+        );
+        let became = inquire(&place, &long);
+        assert!(
+            matches!(&became, InFlight::Ended(output) if output.stdout.text() == "first\n"),
+            "{}: {became:?}",
+            place.shell
+        );
+    }
+}
+
 /// Neither a knock nor the end of the connection reaches the command.
 #[test]
 fn a_command_has_the_signals_that_it_would_have_anywhere() {

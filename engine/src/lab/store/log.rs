@@ -52,6 +52,11 @@ impl Log {
         Ok(Stamp::of(&self.path)? == mark.stamp)
     }
 
+    /// Its bytes; none if it is not there.
+    pub fn length(&self) -> io::Result<u64> {
+        Ok(Stamp::of(&self.path)?.map_or(0, |stamp| stamp.size))
+    }
+
     /// Reads the changes of this world from a place on.
     ///
     /// # Errors
@@ -101,7 +106,7 @@ impl Log {
 
     /// Adds a change behind what counts; it is on the disk when this returns, unless nothing is to be synced.
     pub fn append(&self, world: &str, mark: &Mark, change: &Change) -> io::Result<Mark> {
-        let mut file = File::options()
+        let file = File::options()
             .create(true)
             .truncate(false)
             .write(true)
@@ -115,19 +120,27 @@ impl Log {
         }
         serde_json::to_writer(&mut bytes, change)?;
         bytes.push(b'\n');
-        file.set_len(mark.whole)?;
-        file.seek(SeekFrom::Start(mark.whole))?;
-        file.write_all(&bytes)?;
-        if self.sync {
-            file.sync_data()?;
-            if mark.stamp.is_none() {
-                super::sync_directory_of(&self.path)?;
-            }
-        }
+        self.put(&file, mark, &bytes).inspect_err(|_| {
+            // Whoever asked is told that it was not stored: nobody else is to find it.
+            let _ = file.set_len(mark.whole);
+        })?;
         Ok(Mark {
             stamp: Some(Stamp::from(&file.metadata()?)),
             whole: mark.whole + bytes.len() as u64,
         })
+    }
+
+    fn put(&self, mut file: &File, mark: &Mark, bytes: &[u8]) -> io::Result<()> {
+        file.set_len(mark.whole)?;
+        file.seek(SeekFrom::Start(mark.whole))?;
+        file.write_all(bytes)?;
+        if self.sync {
+            file.sync_data()?;
+            if mark.whole == 0 {
+                super::sync_directory_of(&self.path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes it.

@@ -107,6 +107,17 @@ impl Store {
 
     /// Reads the stored world.
     pub fn load(&self) -> Result<Option<(World, Version)>, LabError> {
+        loop {
+            let loaded = self.load_once()?;
+            // Without the lock, another process may have replaced the world before its log was read.
+            let stamp = loaded.as_ref().map(|(_, version)| version.stamp);
+            if self.stamp()? == stamp {
+                return Ok(loaded);
+            }
+        }
+    }
+
+    fn load_once(&self) -> Result<Option<(World, Version)>, LabError> {
         let Some(stamp) = self.stamp()? else {
             return Ok(None);
         };
@@ -138,11 +149,14 @@ impl Store {
         world: &mut World,
         version: &Version,
     ) -> Result<Option<Version>, LabError> {
-        if self.stamp()? != Some(version.stamp) {
+        let from = version.mark.whole;
+        let holds_it = |error| self.failed("looking for the log of", error);
+        if self.log.length().map_err(holds_it)? < from {
             return Ok(None);
         }
-        let mark = self.go_on(world, &version.name, version.mark.whole)?;
-        Ok(Some(Version {
+        let mark = self.go_on(world, &version.name, from)?;
+        let same = self.stamp()? == Some(version.stamp);
+        Ok(same.then(|| Version {
             mark,
             ..version.clone()
         }))

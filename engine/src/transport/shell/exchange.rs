@@ -180,10 +180,6 @@ impl Receiver for Decoder<'_> {
             Heard::More
         }
     }
-
-    fn is_kept_waiting(&self) -> bool {
-        self.stdout.state == Place::Inside && !self.stdout.spoke
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,8 +197,6 @@ struct Framed {
     closing: Vec<u8>,
     held: Vec<u8>,
     noise: Vec<u8>,
-    /// Whether anything of the body has come.
-    spoke: bool,
 }
 
 /// How much of what precedes the frame is kept for messages, in bytes.
@@ -220,7 +214,6 @@ impl Framed {
             closing: format!("\n{nonce} }} ").into_bytes(),
             held: Vec::new(),
             noise: Vec::new(),
-            spoke: false,
         }
     }
 
@@ -254,7 +247,6 @@ impl Framed {
                     // What could be the beginning of the closing frame waits; the rest is body, and shown at once.
                     let safe = self.held.len() - overlap(&self.held, &self.closing);
                     if safe > 0 {
-                        self.spoke = true;
                         body(&self.held[..safe]);
                         self.held.drain(..safe);
                     }

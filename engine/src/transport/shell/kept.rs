@@ -50,7 +50,7 @@ where
         send(&mut self.stdin, greeting).await;
     }
 
-    /// Sends lines and listens to the answer; knocks while it is kept waiting, if it is told how.
+    /// Sends lines and listens to the answer; knocks until it is complete, if it is told how.
     pub async fn converse(
         &mut self,
         lines: &[u8],
@@ -82,29 +82,21 @@ where
             ..
         } = self;
         let mut ears = Ears::default();
-        {
-            let mut feed = pin!(send(stdin, lines));
-            loop {
-                tokio::select! {
-                    () = &mut feed => break,
-                    end = ears.hear(stdout, stderr, receiver) => if let Some(pumped) = end {
-                        return pumped;
-                    }
+        let mut speech = pin!(async {
+            send(stdin, lines).await;
+            if let Some(knock) = knock {
+                for pause in pauses() {
+                    tokio::time::sleep(pause).await;
+                    send(stdin, knock).await;
                 }
             }
-        }
-        let mut knocks = pauses();
+            std::future::pending::<Pumped>().await
+        });
         loop {
-            let pause = match knock {
-                Some(_) if receiver.is_kept_waiting() => knocks.next(),
-                _ => None,
-            };
             tokio::select! {
+                pumped = &mut speech => return pumped,
                 end = ears.hear(stdout, stderr, receiver) => if let Some(pumped) = end {
                     return pumped;
-                },
-                () = patience(pause), if pause.is_some() => {
-                    send(stdin, knock.unwrap_or_default()).await;
                 }
             }
         }
@@ -126,13 +118,13 @@ async fn send(stdin: &mut (impl AsyncWrite + Unpin), lines: &[u8]) {
     let _ = stdin.flush().await;
 }
 
-/// How long an answer may be silent before each knock. The first is the moment after which a command is followed; one
-/// that comes while the gate is made safe is not heard. They come to an end, so that they never fill a pipe that nobody
-/// reads.
+/// How long it takes from a line to the first knock, and from each to the next. The first is the moment after which a
+/// command is followed; one that comes while the gate is made safe is not heard. They never end: whoever answers may be
+/// killed at any time, and nobody else would say so.
 fn pauses() -> impl Iterator<Item = Duration> {
-    const FIRST: Duration = Duration::from_millis(50);
+    const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(5);
-    std::iter::successors(Some(FIRST), |pause| Some((*pause * 3).min(LONGEST))).take(20)
+    std::iter::successors(Some(FIRST), |pause| Some((*pause * 3).min(LONGEST)))
 }
 
 /// What a shell said before anybody asked it: the words of a login shell, of sudo.

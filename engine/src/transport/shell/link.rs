@@ -22,11 +22,6 @@ pub enum Heard {
 pub trait Receiver: Send {
     /// A piece of output, as it was read.
     fn receive(&mut self, stream: Stream, bytes: &[u8]) -> Heard;
-
-    /// Whether the answer has begun and nothing of it has come since.
-    fn is_kept_waiting(&self) -> bool {
-        false
-    }
 }
 
 /// How an exchange ended as far as the link can see.
@@ -59,8 +54,7 @@ pub struct Conversation<'a> {
     pub greeting: &'a [u8],
     /// The line of this exchange, with its line feed.
     pub line: &'a [u8],
-    /// A line that the shell is sent now and then while the receiver is kept waiting
-    /// ([`Receiver::is_kept_waiting`]).
+    /// A line that the shell is sent now and then until the answer is complete.
     pub knock: Option<&'a [u8]>,
     /// The answer must be complete within this time; none waits for ever.
     pub deadline: Option<Duration>,

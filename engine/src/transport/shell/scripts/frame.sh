@@ -52,9 +52,11 @@ ended() {
 aside() {
     aside=$! aside_born= aside_nonce=$1 aside_top=$2 aside_marker=$3
     trap - USR1
+    # These do not keep the number of a process that has ended until it is waited for.
+    [ -z "$BASH_VERSION$KSH_VERSION$ZSH_VERSION" ] || { born_when "$aside" && aside_born=${born_then:-gone}; }
 }
 
-# knock: the answer has not come within a moment. Tells the launch, which then says what there is of it; one that was
+# knock: the answer is not complete after a moment. Tells the launch, which then says what there is of it; one that was
 # killed gives none any more.
 knock() {
     [ -n "$aside" ] || return 0

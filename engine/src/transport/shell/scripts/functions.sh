@@ -31,8 +31,9 @@ how_it_ended() {
 stat_of() {
     stat_line= stat_fields=
     IFS= read -r stat_line 2>/dev/null <"/proc/$1/stat" || return 1
-    stat_fields=${stat_line#*(}
-    stat_fields=${stat_fields#*) }
+    # Quoted: some shells take the beginning of a pattern for another.
+    stat_fields=${stat_line#*"("}
+    stat_fields=${stat_fields#*") "}
     case $stat_fields in *')'*) stat_fields=${stat_line##*) } ;; esac
 }
 

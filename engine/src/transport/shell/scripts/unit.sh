@@ -35,7 +35,7 @@ start_unit() {
         export RUNBOOK_WRAPPER="$wrapper" RUNBOOK_COMMAND="$command" RUNBOOK_EXPORTS="$exports"
         export -p
         echo "mask=$mask follower=$follower follower_born=$follower_born unit_name=$unit_name"
-        printf '%s\n' 'command=$RUNBOOK_COMMAND exports=$RUNBOOK_EXPORTS wrapper=$RUNBOOK_WRAPPER' \
+        printf '%s\n' boot= 'command=$RUNBOOK_COMMAND exports=$RUNBOOK_EXPORTS wrapper=$RUNBOOK_WRAPPER' \
             'unset RUNBOOK_COMMAND RUNBOOK_EXPORTS RUNBOOK_WRAPPER' 'rm -f "$0"' 'eval "$wrapper"' 'gate "$@"'
     ) >"$begins"
     shell=$(command -v sh)
