@@ -252,6 +252,7 @@ impl Observer for OverlayObserver {
                 uid: image.uid,
                 gid: image.gid,
                 modified: 0,
+                inode: 0,
             })),
             None => self.inner.stat(path),
         }

@@ -20,7 +20,7 @@ pub enum FileQuestion {
     Read,
     /// Whether anything is there.
     Exists,
-    /// What it is: a map of kind, size, mode (octal text), uid, gid and modified (seconds); null if nothing is there.
+    /// What it is: a map of kind, size, mode (octal text), uid, gid, modified (seconds) and inode; null if nothing is there.
     Stat,
 }
 
@@ -98,6 +98,7 @@ fn facts(stat: &FileStat) -> Value {
         ("uid", Value::Int(stat.uid.into())),
         ("gid", Value::Int(stat.gid.into())),
         ("modified", Value::Int(stat.modified)),
+        ("inode", Value::Int(stat.inode.cast_signed())),
     ])
 }
 

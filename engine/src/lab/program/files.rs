@@ -199,6 +199,7 @@ pub fn stat(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
                 Some('U') => text.push_str(&owner(stat.uid)),
                 Some('G') => text.push_str(&owner(stat.gid)),
                 Some('Y') => text.push_str(&stat.modified.to_string()),
+                Some('i') => text.push_str(&stat.inode.to_string()),
                 Some('n') => text.push_str(&file),
                 Some('F') => text.push_str(match stat.kind {
                     FileKind::File => "regular file",
@@ -341,12 +342,29 @@ pub fn mkdir(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
     Ok(0)
 }
 
-/// `touch FILE…`.
+/// `touch [-d @SECONDS] FILE…`.
 pub fn touch(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
-    let (_, operands) = split(args);
+    let (options, mut operands) = split(args);
+    let mut time = None;
+    if options.contains('d') {
+        let given = operands.first().and_then(|word| word.strip_prefix('@'));
+        time = given.and_then(|seconds| seconds.parse().ok());
+        if time.is_none() {
+            return io.fail(
+                1,
+                "touch: the lab needs seconds since 1970 after -d, such as @0",
+            );
+        }
+        operands.remove(0);
+    }
     for path in operands {
         let content = session.read(&path).unwrap_or_default();
-        if let Err(why) = session.write(&path, content) {
+        let done = session.write(&path, content);
+        let done = done.and_then(|()| match time {
+            Some(time) => session.files(|files, _| files.set_time(&path, time)),
+            None => Ok(()),
+        });
+        if let Err(why) = done {
             return io.fail(1, &format!("touch: cannot touch '{path}': {why}"));
         }
     }

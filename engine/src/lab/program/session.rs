@@ -473,21 +473,23 @@ impl<'a> Session<'a> {
         }
         let machine = self.world.machine(&self.place)?;
         Some(match machine.files.get(path).ok()?.1 {
-            Entry::File(image, modified) => FileStat {
+            Entry::File(image, modified, inode) => FileStat {
                 kind: FileKind::File,
                 size: image.content.len() as u64,
                 mode: image.mode,
                 uid: image.uid,
                 gid: image.gid,
                 modified: *modified,
+                inode: *inode,
             },
-            Entry::Directory(mode, modified) => FileStat {
+            Entry::Directory(mode, modified, inode) => FileStat {
                 kind: FileKind::Directory,
                 size: 4096,
                 mode: *mode,
                 uid: 0,
                 gid: 0,
                 modified: *modified,
+                inode: *inode,
             },
             Entry::Symlink(_) => return None,
         })

@@ -157,7 +157,7 @@ impl LabHost {
             let above = path.rsplit_once('/').map_or("", |(above, _)| above);
             files.make_directories(above, now).map_err(wrong)?;
             let known = match files.get(path) {
-                Ok((_, Entry::File(image, _))) => Some(image.clone()),
+                Ok((_, Entry::File(image, ..))) => Some(image.clone()),
                 _ => None,
             };
             let mut image = known.unwrap_or_else(|| crate::lab::world::plain(vec![], 0o644));

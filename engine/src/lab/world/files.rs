@@ -13,10 +13,10 @@ const SYMLINK_LIMIT: usize = 40;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
-    /// A regular file and the time of its last modification, seconds since the epoch.
-    File(FileImage, i64),
-    /// A directory with its permission bits and modification time.
-    Directory(u32, i64),
+    /// A regular file, the time of its last modification (seconds since the epoch) and its inode number.
+    File(FileImage, i64, u64),
+    /// A directory with its permission bits, modification time and inode number.
+    Directory(u32, i64, u64),
     /// A symbolic link and its target.
     Symlink(String),
 }
@@ -80,7 +80,7 @@ impl FileTree {
     /// A regular file's image and modification time.
     pub fn file(&self, path: &str) -> Result<(&FileImage, i64), FileError> {
         match self.get(path)?.1 {
-            Entry::File(image, modified) => Ok((image, *modified)),
+            Entry::File(image, modified, _) => Ok((image, *modified)),
             _ => Err(FileError::IsADirectory),
         }
     }
@@ -96,28 +96,51 @@ impl FileTree {
         Some(String::from_utf8_lossy(&image.content).into_owned())
     }
 
-    /// Puts a regular file at a path (that of the final target, where it is a symbolic link).
+    /// Puts a new regular file at a path (that of the final target, where it is a symbolic link), in the place of what
+    /// was there.
     pub fn put(&mut self, path: &str, image: FileImage, now: i64) -> Result<(), FileError> {
         let real = self.resolve(path, true)?;
         self.require_parent(&real)?;
         if let Some(Entry::Directory(..)) = self.0.get(&real) {
             return Err(FileError::IsADirectory);
         }
-        self.0.insert(real, Entry::File(image, now));
+        let inode = self.free_inode();
+        self.0.insert(real, Entry::File(image, now, inode));
         Ok(())
     }
 
-    /// Writes bytes: keeps mode and owner of what was there, else 0644 root.
-    pub fn write(&mut self, path: &str, content: Vec<u8>, now: i64) -> Result<(), FileError> {
-        let image = match self.file(path) {
-            Ok((image, _)) => FileImage {
-                content,
-                ..image.clone()
-            },
-            Err(FileError::NotFound) => plain(content, 0o644),
-            Err(error) => return Err(error),
-        };
-        self.put(path, image, now)
+    /// Writes bytes into the file that is there, else into a new one of 0644 root.
+    pub fn write(&mut self, path: &str, bytes: Vec<u8>, now: i64) -> Result<(), FileError> {
+        let real = self.resolve(path, true)?;
+        match self.0.get_mut(&real) {
+            Some(Entry::File(image, modified, _)) => {
+                image.content = bytes;
+                *modified = now;
+                Ok(())
+            }
+            _ => self.put(path, plain(bytes, 0o644), now),
+        }
+    }
+
+    /// Sets the time of a file's last modification.
+    pub fn set_time(&mut self, path: &str, time: i64) -> Result<(), FileError> {
+        let real = self.resolve(path, true)?;
+        match self.0.get_mut(&real) {
+            Some(Entry::File(_, modified, _) | Entry::Directory(_, modified, _)) => {
+                *modified = time;
+                Ok(())
+            }
+            _ => Err(FileError::NotFound),
+        }
+    }
+
+    /// An inode number that nothing here has. Like the kernel's, one may come again when what had it is gone.
+    fn free_inode(&self) -> u64 {
+        let inodes = self.0.values().map(|entry| match entry {
+            Entry::File(_, _, inode) | Entry::Directory(_, _, inode) => *inode,
+            Entry::Symlink(_) => 0,
+        });
+        inodes.max().unwrap_or(0).max(ROOT_INODE) + 1
     }
 
     /// Makes a symbolic link.
@@ -137,8 +160,8 @@ impl FileTree {
         for parent in ancestors(&real).chain([real.as_str()]) {
             match self.0.get(parent) {
                 None => {
-                    self.0
-                        .insert(parent.to_owned(), Entry::Directory(0o755, now));
+                    let made = Entry::Directory(0o755, now, self.free_inode());
+                    self.0.insert(parent.to_owned(), made);
                 }
                 Some(Entry::Directory(..)) => {}
                 Some(_) => return Err(FileError::NotADirectory),
@@ -203,11 +226,11 @@ impl FileTree {
         let real = self.resolve(path, true)?;
         match self.0.get_mut(&real) {
             None => Err(FileError::NotFound),
-            Some(Entry::File(image, _)) => {
+            Some(Entry::File(image, ..)) => {
                 image.mode = mode;
                 Ok(())
             }
-            Some(Entry::Directory(bits, _)) => {
+            Some(Entry::Directory(bits, ..)) => {
                 *bits = mode;
                 Ok(())
             }
@@ -287,7 +310,9 @@ impl FileTree {
     }
 }
 
-static ROOT: Entry = Entry::Directory(0o755, 0);
+/// As in ext4 (linux: fs/ext4/ext4.h, EXT4_ROOT_INO).
+const ROOT_INODE: u64 = 2;
+static ROOT: Entry = Entry::Directory(0o755, 0, ROOT_INODE);
 
 /// A file of root's.
 pub fn plain(content: Vec<u8>, mode: u32) -> FileImage {
@@ -336,6 +361,37 @@ mod tests {
         ));
         tree.symlink("/etc/loop", "loop").unwrap();
         assert_eq!(tree.get("/etc/loop").unwrap_err(), FileError::Loop);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_is_another_and_one_that_is_written_is_not() {
+        let mut tree = tree();
+        let inode = |tree: &FileTree, path: &str| match tree.get(path).unwrap().1 {
+            Entry::File(_, _, inode) | Entry::Directory(_, _, inode) => *inode,
+            Entry::Symlink(_) => unreachable!("links are followed"),
+        };
+        let first = inode(&tree, "/etc/a/file");
+        assert!(
+            ![
+                inode(&tree, "/"),
+                inode(&tree, "/etc"),
+                inode(&tree, "/etc/a")
+            ]
+            .contains(&first)
+        );
+        tree.write("/etc/link", b"y".to_vec(), 2).unwrap();
+        assert_eq!(inode(&tree, "/etc/a/file"), first);
+        tree.put("/etc/link", plain(b"y".to_vec(), 0o644), 2)
+            .unwrap();
+        let second = inode(&tree, "/etc/a/file");
+        assert_ne!(second, first);
+        tree.rename("/etc/a/file", "/etc/b").unwrap();
+        assert_eq!(inode(&tree, "/etc/b"), second);
+        tree.set_time("/etc/b", 7).unwrap();
+        assert_eq!(
+            (tree.file("/etc/b").unwrap().1, inode(&tree, "/etc/b")),
+            (7, second)
+        );
     }
 
     #[test]

@@ -70,11 +70,11 @@ fn files(machine: &Machine) -> Map<String, Json> {
     entries
         .map(|(path, entry)| {
             let what = match entry {
-                Entry::File(image, _) => json!({
+                Entry::File(image, ..) => json!({
                     "content": String::from_utf8_lossy(&image.content), "mode": format!("{:04o}", image.mode),
                     "owner": format!("{}:{}", image.uid, image.gid),
                 }),
-                Entry::Directory(mode, _) => json!({"directory": format!("{mode:04o}")}),
+                Entry::Directory(mode, ..) => json!({"directory": format!("{mode:04o}")}),
                 Entry::Symlink(target) => json!({"link": target}),
             };
             (path.to_owned(), what)

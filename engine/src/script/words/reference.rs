@@ -244,8 +244,8 @@ pub const WORDS: &[Word] = &[
     Word {
         calls: &["file.stat()"],
         class: Class::Observe,
-        text: "`#{ size, mode, uid, gid, modified }` of the file (`modified` in seconds since 1970), or () if there is \
-               none.",
+        text: "`#{ size, mode, uid, gid, modified, inode }` of the file, or () if there is none. `modified` is in \
+               whole seconds since 1970; `inode` is another when the file was replaced, in whatever second.",
         options: &[],
         example: "let stat = host(\"localhost\").file(\"/etc/motd\").stat();\nif stat != () { note(`${stat.size} bytes`); }",
     },

@@ -127,8 +127,9 @@ fn parse_facts(words: &str) -> Option<(FileStat, Option<String>)> {
         uid: fields.next()?.parse().ok()?,
         gid: fields.next()?.parse().ok()?,
         modified: fields.next()?.parse().ok()?,
+        inode: fields.next()?.parse().ok()?,
     };
-    let context = fields.nth(2).filter(|context| *context != "?");
+    let context = fields.nth(1).filter(|context| *context != "?");
     Some((stat, context.map(str::to_owned)))
 }
 
