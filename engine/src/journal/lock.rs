@@ -16,7 +16,14 @@ const LOOK: Duration = Duration::from_millis(10);
 /// child (such as an ssh master that outlives the run) keeps it.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // Closing would not do while a child that another thread has begun is about to exec: it has the file too.
+        let _ = self.file.unlock();
+    }
 }
 
 impl RunLock {
@@ -49,7 +56,7 @@ impl RunLock {
         file.set_len(0)
             .and_then(|()| file.write_all(text.as_bytes()))
             .map_err(JournalError::io("write the lock", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -86,5 +93,21 @@ fn holder_of(path: &Path) -> String {
         Ok(text) if !text.is_empty() => text,
         // Between its lock and its text, or unreadable: the refusal stands all the same.
         _ => "a process that has not yet written who it is".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_released_though_a_child_that_begins_has_its_file_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = RunLock::acquire(directory.path(), "cluster x", "run r1").unwrap();
+        // What a fork makes, until it is another program.
+        let _of_child = held.file.try_clone().unwrap();
+        assert!(is_held(directory.path(), "cluster x"));
+        drop(held);
+        assert!(!is_held(directory.path(), "cluster x"));
     }
 }
