@@ -6,12 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use runbook::model::{FileState, TargetPath};
 use runbook::transport::{
-    Actor, Cancel, Completion, InFlight, Launch, OutputSink, SilentSink, Stream, TransportError,
+    Actor, Cancel, Completion, Exit, InFlight, Launch, Observer, OutputSink, SilentSink, Stream,
+    TransportError,
 };
 use support::launches::{alive, inquire, launch, run, wait_for};
 use support::markers::{field, record};
-use support::shells::{Place, places};
+use support::shells::{Place, place, places};
 
 /// Nobody may wait longer for what will never come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -197,6 +199,41 @@ fn whoever_follows_a_command_and_is_killed_is_noticed() {
             place.shell
         );
     }
+}
+
+/// Not one of those that are promised, but POSIX. It does not tell a signal from an exit status, and where there is a time
+/// limit, one of its answers may wait for it: none here.
+#[test]
+fn the_korn_shell_of_mirbsd_serves_as_well() {
+    let Some(place) = place("mksh") else {
+        assert!(std::env::var_os("RUNBOOK_REQUIRE_SHELLS").is_none());
+        return;
+    };
+    let unlimited = |name: &str, text: &str| Launch {
+        timeout: None,
+        ..launch(name, text)
+    };
+    let short = run(&place, &unlimited("short", "echo said; exit 3"));
+    assert_eq!(
+        (short.exit, short.stdout.text().as_str()),
+        (Exit::Code(3), "said\n")
+    );
+    let long = run(
+        &place,
+        &unlimited("long", "echo first; sleep 0.5; echo last; exit 4"),
+    );
+    assert_eq!(
+        (long.exit, long.stdout.text().as_str()),
+        (Exit::Code(4), "first\nlast\n")
+    );
+    let path = TargetPath::parse(place.file("made").to_str().unwrap()).unwrap();
+    let connection = place.connect();
+    assert_eq!(connection.read_file(&path).unwrap(), FileState::Absent);
+    std::fs::write(place.file("made"), "here\n").unwrap();
+    assert!(matches!(
+        connection.read_file(&path).unwrap(),
+        FileState::Present(_)
+    ));
 }
 
 /// Neither a knock nor the end of the connection reaches the command.

@@ -57,7 +57,8 @@ pub fn places() -> Vec<Place> {
     places
 }
 
-fn place(shell: &'static str) -> Option<Place> {
+/// A place for one shell; none, with a word, where it is not installed.
+pub fn place(shell: &'static str) -> Option<Place> {
     let program = std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|directory| directory.join(shell))
         .find(|program| program.exists());

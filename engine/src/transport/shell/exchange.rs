@@ -24,7 +24,7 @@ pub(super) const BEGINNING: &str = r#"unset n last aside;n=$(printf "\nx");n=${n
 /// The line that tells a launch which goes on beside the shell that it takes long (`knock` in frame.sh).
 pub(super) const KNOCK: &[u8] = b"knock\n";
 
-/// The longest input that goes into the line of an exchange, in bytes; a shell reads lines byte by byte.
+/// The longest input that goes into the line of an exchange, in bytes; some shells read lines byte by byte.
 const LONGEST_INLINE: usize = 32 << 10;
 
 /// A call of a function on the target.

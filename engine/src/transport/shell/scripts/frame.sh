@@ -35,8 +35,7 @@ unknown() {
 }
 
 # ended STATUS NONCE CALL [TOP MARKER]: in a shell that serves many exchanges, after each, which was a subshell. One that
-# was killed gave no answer. The last command
-# that was launched and ended, with its markers' place, is kept in mind.
+# was killed gave no answer. The last command that was launched and ended, with its markers' place, is kept in mind.
 ended() {
     case $1:$3 in
     0:launch) top_is_ours=yes last_top=$4 last=$5 ;;

@@ -42,8 +42,8 @@ unit $unit_name" || return 1
 }
 
 # gate MARKER TOKEN EPOCH LIMIT WHOLE: the variable `command` sets the command's words, `exports` its environment;
-# `mask`, `follower` and `follower_born` are for `supervise`; `unit_name` names the unit that it is, if it is one
-# (unit.sh). To be called in a process of its own, in which nothing of the engine is open.
+# `mask` is for `supervise`, `follower` and `follower_born` for `wake`; `unit_name` names the unit that it is, if it is
+# one (unit.sh). To be called in a process of its own, in which nothing of the engine is open.
 gate() {
     marker=$1 token=$2 epoch=$3 limit=$4 whole=$5
     umask 077

@@ -73,22 +73,31 @@ apart() {
     if [ -n "$BASH_VERSION" ]; then exec -- "$@"; else exec "$setsid" -- "$@"; fi
 }
 
-# doze EXACT WHOLE: sleeps, and can be ended by TERM (`watch` has the trap).
-doze() {
+# nap SECONDS: sleeps, and can be ended by TERM (`watch` has the trap), also while the sleep begins.
+nap() {
+    begins=1
     sleep "$1" 2>/dev/null &
-    sleeper=$!
-    wait "$sleeper" || {
-        sleep "$2" &
-        sleeper=$!
-        wait "$sleeper"
-    }
+    sleeper=$! begins=
+    [ -z "$over" ] || leave
+    wait "$sleeper"
+}
+
+# doze EXACT WHOLE: the same, for a `sleep` that may know whole seconds only.
+doze() {
+    nap "$1" || nap "$2"
     sleeper=
+}
+
+# leave: nothing is left to watch.
+leave() {
+    [ -z "$sleeper" ] || kill -9 "$sleeper" 2>/dev/null
+    exit
 }
 
 # watch: ends the command when its time is up. TERM ends it.
 watch() {
-    sleeper=
-    trap '[ -z "$sleeper" ] || kill -9 "$sleeper"; exit' TERM
+    sleeper= begins= over=
+    trap 'over=1; [ -n "$begins" ] || leave' TERM
     trap - USR1 USR2
     doze "$limit" "$whole"
     kill -USR2 "$self" || exit
