@@ -6,7 +6,7 @@ mod support;
 #[path = "support/bench.rs"]
 mod bench;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -39,24 +39,6 @@ fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
-}
-
-/// What is left on the "remote" side of this run's operations. Their markers are named after their ids.
-fn markers(bench: &Bench, run: &str) -> Vec<String> {
-    let records = said(&bench.run(&["show", run, "--json"]));
-    let ids: Vec<String> = records
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|stored| stored["record"]["id"].as_str().map(str::to_owned))
-        .collect();
-    assert!(!ids.is_empty(), "{records}");
-    let home = bench.path().join(".local/state/runbook/ops");
-    [PathBuf::from("/var/lib/runbook/ops"), home]
-        .iter()
-        .flat_map(|place| std::fs::read_dir(place).into_iter().flatten().flatten())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| ids.iter().any(|id| name.starts_with(id.as_str())))
-        .collect()
 }
 
 #[test]
@@ -102,20 +84,12 @@ step "Act" {
     assert_eq!(read(&place.join("app.conf")), "# mine\nport: 8080 # http\n");
     assert_eq!(read(&place.join("new")), "made\n");
     let id = bench.newest();
-    assert!(
-        markers(&bench, &id).is_empty(),
-        "{:?}",
-        markers(&bench, &id)
-    );
+    assert!(bench.markers().is_empty(), "{:?}", bench.markers());
     bench.exits(0, &["undo", &id, "--yes"]);
     assert_eq!(read(&place.join("list")), "a\n");
     assert_eq!(read(&place.join("app.conf")), "# mine\nport: 80 # http\n");
     assert!(!place.join("new").exists());
-    assert!(
-        markers(&bench, &id).is_empty(),
-        "{:?}",
-        markers(&bench, &id)
-    );
+    assert!(bench.markers().is_empty(), "{:?}", bench.markers());
 }
 
 #[test]
@@ -160,12 +134,7 @@ fn a_connection_that_dies_in_mid_command_loses_nothing() {
         "{resumed}"
     );
     assert_eq!(read(&effects), "before\nbegun\nended\nafter\n");
-    let id = bench.newest();
-    assert!(
-        markers(&bench, &id).is_empty(),
-        "{:?}",
-        markers(&bench, &id)
-    );
+    assert!(bench.markers().is_empty(), "{:?}", bench.markers());
 }
 
 #[test]

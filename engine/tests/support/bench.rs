@@ -1,6 +1,7 @@
 //! A place to run the real program: its own state directory, no terminal, no colours.
 #![allow(dead_code)] // each test file uses a part of it
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -85,6 +86,42 @@ impl Bench {
         library
     }
 
+    /// The names of the operations of these runs, as they are in their journals.
+    fn operations(&self) -> BTreeSet<String> {
+        let runs = std::fs::read_dir(self.state().join("runs"));
+        let journals = runs.into_iter().flatten().flatten();
+        journals
+            .filter_map(|run| std::fs::read_to_string(run.path().join("journal.jsonl")).ok())
+            .flat_map(|text| {
+                let names = text.split(r#"\"id\":\""#).skip(1);
+                let names = names.filter_map(|rest| Some(rest.split_once('\\')?.0.to_owned()));
+                names.collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// What is left of these runs' commands on hosts that are this machine. It is named after their operations.
+    pub fn markers(&self) -> Vec<PathBuf> {
+        let operations = self.operations();
+        assert!(!operations.is_empty(), "the journals name operations");
+        self.markers_of(&operations)
+    }
+
+    fn markers_of(&self, operations: &BTreeSet<String>) -> Vec<PathBuf> {
+        let homes = [Some(self.path().into()), std::env::var_os("HOME")];
+        let users = homes.into_iter().flatten();
+        let users = users.map(|home| Path::new(&home).join(".local/state/runbook/ops"));
+        users
+            .chain([PathBuf::from("/var/lib/runbook/ops")])
+            .flat_map(|place| std::fs::read_dir(place).into_iter().flatten().flatten())
+            .map(|entry| entry.path())
+            .filter(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                operations.contains(name.split('.').next().unwrap_or_default())
+            })
+            .collect()
+    }
+
     /// Everything that is in the lab.
     pub fn world(&self) -> Json {
         let labs = self.state().join("labs");
@@ -113,6 +150,15 @@ impl Bench {
     pub fn records(&self) -> usize {
         let output = self.run(&["show", &self.newest(), "--json"]);
         output.stdout.iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
+impl Drop for Bench {
+    /// Markers lie outside, those of root in `/var/lib`: they go with the runs.
+    fn drop(&mut self) {
+        for marker in self.markers_of(&self.operations()) {
+            let _ = std::fs::remove_file(marker);
+        }
     }
 }
 

@@ -79,6 +79,7 @@ impl Browser {
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .env("HOME", profile.path())
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -251,8 +252,16 @@ fn write_base64(path: &Path, text: &str) {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Its helpers end with it; it is waited for, so that its profile can be removed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // It ends its helpers, which write to its profile until then.
+        let _ = self
+            .to
+            .write_all(b"{\"id\": 0, \"method\": \"Browser.close\"}\0");
+        let begun = Instant::now();
+        while let Ok(None) = self.child.try_wait() {
+            if begun.elapsed() > Duration::from_secs(5) {
+                let _ = self.child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }

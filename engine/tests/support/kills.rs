@@ -92,15 +92,6 @@ const LINES: [&str; 23] = [
     "z",
 ];
 
-/// Where the markers of commands are on a host that is reached as the user of this test.
-fn markers() -> PathBuf {
-    if rustix::process::getuid().is_root() {
-        return "/var/lib/runbook/ops".into();
-    }
-    let home = std::env::var("HOME").expect("every user has a home");
-    PathBuf::from(home).join(".local/state/runbook/ops")
-}
-
 /// One run with its place on the hosts.
 pub struct Trial {
     pub bench: Bench,
@@ -237,24 +228,8 @@ impl Trial {
             .map(|(name, text)| (name.to_owned(), text.to_owned()))
             .collect();
         assert_eq!(found, expected, "{when}: the files");
-        let left = self.markers_left();
+        let left = self.bench.markers();
         assert!(left.is_empty(), "{when}: markers are left: {left:?}");
-    }
-
-    /// The markers of this run's operations that are still on the host.
-    pub fn markers_left(&self) -> Vec<String> {
-        let ids = self.operations();
-        assert!(!ids.is_empty(), "the journal names operations");
-        let Ok(entries) = std::fs::read_dir(markers()) else {
-            return Vec::new();
-        };
-        entries
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .filter(|name| {
-                let id = name.split('.').next().unwrap_or_default();
-                ids.contains(id)
-            })
-            .collect()
     }
 
     /// The names of the newest run's operations: observed in one record, or begun in one and ended in another.
