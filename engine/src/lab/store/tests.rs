@@ -18,6 +18,15 @@ fn as_json(world: &World) -> serde_json::Value {
     serde_json::to_value(world).unwrap()
 }
 
+/// A world that is stored with one change in its log.
+fn changed_once(store: &Store) -> (World, Version) {
+    let mut world = World::empty();
+    let version = store.save(&mut world, None).unwrap();
+    change(&mut world, 1);
+    let version = store.save(&mut world, Some(&version)).unwrap();
+    (world, version)
+}
+
 /// Puts an object, counts a command and lets time pass; or takes the object away.
 fn change(world: &mut World, nth: u8) {
     world.now += 1;
@@ -84,10 +93,7 @@ proptest! {
 fn a_change_that_was_not_written_to_its_end_does_not_count() {
     let directory = tempfile::tempdir().unwrap();
     let store = store(&directory);
-    let mut world = World::empty();
-    let mut version = store.save(&mut world, None).unwrap();
-    change(&mut world, 1);
-    version = store.save(&mut world, Some(&version)).unwrap();
+    let (mut world, version) = changed_once(&store);
     let before = as_json(&world);
     let confirmed = version.mark.whole as usize;
     change(&mut world, 2);
@@ -108,10 +114,7 @@ fn a_change_that_was_not_written_to_its_end_does_not_count() {
 fn a_change_that_others_follow_and_is_none_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let store = store(&directory);
-    let mut world = World::empty();
-    let version = store.save(&mut world, None).unwrap();
-    change(&mut world, 1);
-    store.save(&mut world, Some(&version)).unwrap();
+    changed_once(&store);
     let good = std::fs::read_to_string(log_of(&store)).unwrap();
     let mut log = File::options().append(true).open(log_of(&store)).unwrap();
     log.write_all(b"{\"wor\n").unwrap();
@@ -124,13 +127,25 @@ fn a_change_that_others_follow_and_is_none_is_refused() {
 }
 
 #[test]
+fn nobody_follows_a_log_that_has_become_shorter() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let (mut world, version) = changed_once(&store);
+    let whole = std::fs::read(log_of(&store)).unwrap();
+    std::fs::write(log_of(&store), &whole[..whole.len() - 1]).unwrap();
+    assert!(store.follow(&mut world, &version).unwrap().is_none());
+    std::fs::remove_file(log_of(&store)).unwrap();
+    assert!(!store.is_at(Some(&version)).unwrap());
+    assert!(store.follow(&mut world, &version).unwrap().is_none());
+    let (found, _) = store.load().unwrap().unwrap();
+    assert_eq!(as_json(&found), as_json(&World::empty()));
+}
+
+#[test]
 fn a_log_of_another_world_is_passed_over() {
     let directory = tempfile::tempdir().unwrap();
     let store = store(&directory);
-    let mut world = World::empty();
-    let version = store.save(&mut world, None).unwrap();
-    change(&mut world, 1);
-    store.save(&mut world, Some(&version)).unwrap();
+    changed_once(&store);
     let log = std::fs::read(log_of(&store)).unwrap();
     // It was replaced, and whoever did that was killed before the log was gone.
     let mut afresh = World::empty();
