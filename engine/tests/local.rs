@@ -301,8 +301,8 @@ fn stat_tells_what_is_there() {
             (FileKind::File, 5, real.mode() & 0o7777)
         );
         assert_eq!(
-            (stat.uid, stat.gid, stat.modified),
-            (real.uid(), real.gid(), real.mtime())
+            (stat.uid, stat.gid, stat.modified, stat.inode),
+            (real.uid(), real.gid(), real.mtime(), real.ino())
         );
         let device = TargetPath::parse("/dev/null").unwrap();
         assert_eq!(here.stat(&device).unwrap().unwrap().kind, FileKind::Other);

@@ -112,6 +112,8 @@ fn a_connection_that_dies_in_mid_command_loses_nothing() {
     );
     let engine = bench
         .command(&["run", "long.rhai", "-i", "hosts.yaml", "--yes"])
+        // What the killed engine leaves there goes with the bench.
+        .env("TMPDIR", bench.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -57,7 +57,8 @@ pub struct FileStat {
     pub gid: u32,
     /// Time of the last modification, seconds since the epoch.
     pub modified: i64,
-    /// Inode number: another where a file was replaced, whatever its times say. 0 for what a dry run would make.
+    /// Inode number: another once a new file was renamed over this one, whatever their times say; a file that was removed
+    /// first may leave its number to the next. 0 for what a dry run would make.
     pub inode: u64,
 }
 

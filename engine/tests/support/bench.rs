@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use runbook::model::{OperationId, OperationKey, RunId};
 use serde_json::Value as Json;
 
 /// The lab that the tests run on.
@@ -86,18 +87,18 @@ impl Bench {
         library
     }
 
-    /// The names of the operations of these runs, as they are in their journals.
+    /// The names of the operations of these runs, as their journals have them, and of the commands inside changes.
     fn operations(&self) -> BTreeSet<String> {
         let runs = std::fs::read_dir(self.state().join("runs"));
-        let journals = runs.into_iter().flatten().flatten();
-        journals
-            .filter_map(|run| std::fs::read_to_string(run.path().join("journal.jsonl")).ok())
-            .flat_map(|text| {
-                let names = text.split(r#"\"id\":\""#).skip(1);
-                let names = names.filter_map(|rest| Some(rest.split_once('\\')?.0.to_owned()));
-                names.collect::<Vec<_>>()
-            })
-            .collect()
+        let runs = runs.into_iter().flatten().flatten();
+        runs.flat_map(|run| {
+            let name = run.file_name().into_string().unwrap_or_default();
+            let text = std::fs::read_to_string(run.path().join("journal.jsonl"));
+            let names = RunId::parse(&name).zip(text.ok());
+            names.map(|(run, text)| operations_in(&run, &text))
+        })
+        .flatten()
+        .collect()
     }
 
     /// What is left of these runs' commands on hosts that are this machine. It is named after their operations.
@@ -160,6 +161,26 @@ impl Drop for Bench {
             let _ = std::fs::remove_file(marker);
         }
     }
+}
+
+fn operations_in(run: &RunId, journal: &str) -> BTreeSet<String> {
+    let record = |line: &str| -> Option<Json> {
+        let line: Json = serde_json::from_str(line).ok()?;
+        serde_json::from_str(line["row"]["body"].as_str()?).ok()
+    };
+    let mut names = BTreeSet::new();
+    for record in journal.lines().filter_map(record) {
+        for intent in [&record, &record["intent"]] {
+            if let (Some(id), Some(key)) = (intent["id"].as_str(), intent["key"].as_str()) {
+                // No test edits a script more often.
+                let within = OperationKey(format!("{key}/apply"));
+                let within = (0..4).map(|edition| OperationId::derive(run, edition, &within));
+                names.extend(within.map(|id| id.to_string()));
+                names.insert(id.to_owned());
+            }
+        }
+    }
+    names
 }
 
 /// Everything that a process said.

@@ -258,7 +258,7 @@ pub fn cp(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
     let keeps = options.contains(['p', 'a']);
     let done = session.files(|files, now| {
         if keeps {
-            files.put(&to, image, modified)
+            files.put_into(&to, image, modified)
         } else {
             files.write(&to, image.content, now)
         }

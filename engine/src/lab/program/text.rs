@@ -3,6 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::{Io, Ran, Session};
+use crate::model::FileImage;
 
 /// `echo [-n] [-e] WORD…`.
 pub fn echo(_: &mut Session, args: &[String], io: &mut Io) -> Ran {
@@ -424,7 +425,15 @@ pub fn sed(session: &mut Session, args: &[String], io: &mut Io) -> Ran {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(why) => return io.fail(2, &format!("sed: can't read {file}: {why}")),
         };
-        if let Err(why) = session.write(&file, substitute(&text).into_bytes()) {
+        // Like the real one, it puts another file in the place of this one.
+        let done = session.files(|files, now| {
+            let image = FileImage {
+                content: substitute(&text).into_bytes(),
+                ..files.file(&file)?.0.clone()
+            };
+            files.put(&file, image, now)
+        });
+        if let Err(why) = done {
             return io.fail(4, &format!("sed: couldn't write {file}: {why}"));
         }
     }

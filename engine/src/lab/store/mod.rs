@@ -23,7 +23,7 @@ use stamp::Stamp;
 const NO_SYNC: &str = "RUNBOOK_LAB_NO_SYNC";
 
 /// The format of a stored world. A state of another format is refused.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// A log that is shorter than this is never too long, in bytes.
 const SHORT: u64 = 256 << 10;

@@ -101,7 +101,7 @@ impl FileTree {
     pub fn put(&mut self, path: &str, image: FileImage, now: i64) -> Result<(), FileError> {
         let real = self.resolve(path, true)?;
         self.require_parent(&real)?;
-        if let Some(Entry::Directory(..)) = self.0.get(&real) {
+        if real == "/" || matches!(self.0.get(&real), Some(Entry::Directory(..))) {
             return Err(FileError::IsADirectory);
         }
         let inode = self.free_inode();
@@ -109,17 +109,29 @@ impl FileTree {
         Ok(())
     }
 
-    /// Writes bytes into the file that is there, else into a new one of 0644 root.
-    pub fn write(&mut self, path: &str, bytes: Vec<u8>, now: i64) -> Result<(), FileError> {
+    /// Makes the file that is there another without replacing it; a new one where there is none.
+    pub fn put_into(&mut self, path: &str, image: FileImage, now: i64) -> Result<(), FileError> {
         let real = self.resolve(path, true)?;
         match self.0.get_mut(&real) {
-            Some(Entry::File(image, modified, _)) => {
-                image.content = bytes;
-                *modified = now;
+            Some(Entry::File(known, modified, _)) => {
+                (*known, *modified) = (image, now);
                 Ok(())
             }
-            _ => self.put(path, plain(bytes, 0o644), now),
+            _ => self.put(path, image, now),
         }
+    }
+
+    /// Writes bytes into the file that is there, which keeps mode and owner, else into a new one of 0644 root.
+    pub fn write(&mut self, path: &str, content: Vec<u8>, now: i64) -> Result<(), FileError> {
+        let image = match self.file(path) {
+            Ok((image, _)) => FileImage {
+                content,
+                ..image.clone()
+            },
+            Err(FileError::NotFound) => plain(content, 0o644),
+            Err(error) => return Err(error),
+        };
+        self.put_into(path, image, now)
     }
 
     /// Sets the time of a file's last modification.
@@ -380,7 +392,15 @@ mod tests {
             .contains(&first)
         );
         tree.write("/etc/link", b"y".to_vec(), 2).unwrap();
-        assert_eq!(inode(&tree, "/etc/a/file"), first);
+        tree.put_into("/etc/link", plain(b"z".to_vec(), 0o600), 2)
+            .unwrap();
+        assert_eq!(
+            (
+                tree.text("/etc/a/file").unwrap().as_str(),
+                inode(&tree, "/etc/a/file")
+            ),
+            ("z", first)
+        );
         tree.put("/etc/link", plain(b"y".to_vec(), 0o644), 2)
             .unwrap();
         let second = inode(&tree, "/etc/a/file");
@@ -405,6 +425,20 @@ mod tests {
             tree.write("/etc/a/file/below", vec![], 1).unwrap_err(),
             FileError::NotADirectory
         );
+        for root in ["/", ""] {
+            let image = plain(vec![], 0o644);
+            let refused = [
+                tree.write(root, vec![], 1),
+                tree.put(root, image.clone(), 1),
+                tree.put_into(root, image, 1),
+            ];
+            assert!(
+                refused
+                    .iter()
+                    .all(|done| *done == Err(FileError::IsADirectory)),
+                "{refused:?}"
+            );
+        }
         assert_eq!(tree.names("/etc").unwrap(), ["a", "dir", "link"]);
     }
 }

@@ -245,7 +245,7 @@ pub const WORDS: &[Word] = &[
         calls: &["file.stat()"],
         class: Class::Observe,
         text: "`#{ size, mode, uid, gid, modified, inode }` of the file, or () if there is none. `modified` is in \
-               whole seconds since 1970; `inode` is another when the file was replaced, in whatever second.",
+               whole seconds since 1970; `inode` is another once a new file was renamed over this one, in whatever second.",
         options: &[],
         example: "let stat = host(\"localhost\").file(\"/etc/motd\").stat();\nif stat != () { note(`${stat.size} bytes`); }",
     },

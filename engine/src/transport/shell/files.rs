@@ -173,6 +173,8 @@ mod tests {
             "facts 81a4 5 0 4294967296 1 7 8",
             "facts ffffffffff 5 0 0 1 7 8",
             "facts 81a4 5 0 0 later 7 8",
+            "facts 81a4 5 0 0 1 seven 8",
+            "facts 81a4 5 0 0 1",
             "other 81a4 5 0 0 1 7 8",
         ] {
             assert!(parse_facts(words).is_none(), "{words}");
